@@ -1,0 +1,1 @@
+"""The files that travel to the Hub beside the weights."""

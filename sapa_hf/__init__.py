@@ -1,0 +1,1 @@
+"""SAPA feature upsampling for transformers."""

@@ -1,0 +1,1 @@
+"""Thin command lines; the logic lives in sapa_hf."""

@@ -1,0 +1,33 @@
+"""What every test shares: one thread a process, no Hub, and the real data where it exists."""
+
+import os
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+import pytest
+import torch
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def sapa_data() -> Path:
+    """Folder of the real data sets, named by SAPA_DATA."""
+    folder = os.environ.get("SAPA_DATA")
+    if not folder:
+        pytest.skip("SAPA_DATA names no folder with the real data sets")
+    return Path(folder).resolve()
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    """Give every test the same random numbers, whatever ran before it."""
+    torch.manual_seed(0)
+
+
+@pytest.fixture
+def golden():
+    """Path of the operator's float64 golden vectors."""
+    return Path(__file__).parent / "golden" / "sapa_golden.safetensors"
