@@ -1,1 +1,21 @@
-"""The files that travel to the Hub beside the weights."""
+"""The files that travel to the Hub beside the weights: operator, modules and models."""
+
+from .affiliation import sapa_upsample
+from .configuration_sapa_segformer import SapaSegformerConfig
+from .interpolation import Bilinear, Nearest
+from .modeling_sapa_segformer import SapaSegformerForSemanticSegmentation
+from .reference import affiliation_weights
+from .sapa import SAPA
+from .upsampler import UPSAMPLERS, build_upsampler
+
+__all__ = [
+    "SAPA",
+    "UPSAMPLERS",
+    "Bilinear",
+    "Nearest",
+    "SapaSegformerConfig",
+    "SapaSegformerForSemanticSegmentation",
+    "affiliation_weights",
+    "build_upsampler",
+    "sapa_upsample",
+]

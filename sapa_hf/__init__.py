@@ -1,1 +1,33 @@
-"""SAPA feature upsampling for transformers."""
+"""SAPA feature upsampling for transformers: operators, models, and what surrounds them.
+
+Importing this package registers its models with transformers' Auto classes: they load without remote code.
+"""
+
+from transformers import AutoConfig, AutoModel, AutoModelForSemanticSegmentation
+
+from .modeling import (
+    SAPA,
+    SapaSegformerConfig,
+    SapaSegformerForSemanticSegmentation,
+    build_upsampler,
+    sapa_upsample,
+)
+
+__version__ = "0.1.0"
+
+_MODELS = ((SapaSegformerConfig, SapaSegformerForSemanticSegmentation, AutoModelForSemanticSegmentation),)
+
+for _config, _model, _auto in _MODELS:
+    AutoConfig.register(_config.model_type, _config)
+    AutoModel.register(_config, _model)
+    _auto.register(_config, _model)
+    _config.register_for_auto_class()
+    _model.register_for_auto_class(_auto.__name__)
+
+__all__ = [
+    "SAPA",
+    "SapaSegformerConfig",
+    "SapaSegformerForSemanticSegmentation",
+    "build_upsampler",
+    "sapa_upsample",
+]

@@ -1,0 +1,179 @@
+"""SAPA's affiliation in plain PyTorch: tiles of feature positions and one masked matrix product each way."""
+
+import torch
+import torch.nn.functional as F
+
+from .window import nearest, query_slots
+
+# Positions along each side of a tile. A tile's queries meet all keys of the tile and its halo in one dense
+# product; with a 5 x 5 window 4 x 4 positions waste 2.6 times the exact arithmetic, which the matrix product
+# more than earns back.
+TILE = 4
+EPSILON = 1e-6
+
+
+def tiled_affiliation(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    kernel_size: int,
+    border: str,
+    normalization: str,
+) -> torch.Tensor:
+    """Assemble every output pixel from the values in its window, weighted by similarity.
+
+    Arguments are as in `sapa_upsample` and already checked. Works in the inputs' common dtype; stores scores
+    for the tile's halo, (TILE + K - 1)^2 a pixel, and never the K * K unfolded values.
+
+    Args:
+        query: (B, H', W', d).
+        key: (B, H, W, d).
+        value: (B, H, W, C).
+        kernel_size: Odd window size K.
+        border: "zero" or "mask".
+        normalization: "softmax", "relu", "sigmoid" or "softplus".
+
+    Returns:
+        (B, H', W', C).
+    """
+    height, width = key.shape[1:3]
+    guide_height, guide_width = query.shape[1:3]
+    whole = guide_height % height == 0 and guide_width % width == 0
+    if whole:
+        factors = (guide_height // height, guide_width // width)
+    else:
+        row_factor, row_pixels, row_slots = query_slots(guide_height, height, query.device)
+        column_factor, column_pixels, column_slots = query_slots(guide_width, width, query.device)
+        factors = (row_factor, column_factor)
+        query = query.index_select(1, row_pixels).index_select(2, column_pixels)  # (B, H * fh, W * fw, d)
+
+    query_tiles = _query_tiles(query, height, width, factors)  # (B * N, Q, d)
+    key_tiles = _halo_tiles(key, kernel_size)  # (B * N, U, d)
+    value_tiles = _halo_tiles(value, kernel_size)  # (B * N, U, C)
+    scores_apart = _excluded(key, factors, kernel_size, border)  # (1 or B * N, Q, U)
+    weights = _normalised_scores(query_tiles, key_tiles, scores_apart, normalization)  # (B * N, Q, U)
+    output = torch.bmm(weights, value_tiles)  # (B * N, Q, C)
+
+    output = _untile(output, height, width, factors)  # (B, H * fh, W * fw, C)
+    if not whole:
+        output = output.index_select(1, row_slots).index_select(2, column_slots)
+    return output  # (B, H', W', C)
+
+
+def affiliation_weights(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    kernel_size: int = 5,
+    border: str = "zero",
+    normalization: str = "softmax",
+) -> torch.Tensor:
+    """Give the upsampling kernel of every output pixel, for pictures and checks.
+
+    Args:
+        query: (B, H', W', d).
+        key: (B, H, W, d).
+        kernel_size: Odd window size K.
+        border: "zero" or "mask".
+        normalization: "softmax", "relu", "sigmoid" or "softplus".
+
+    Returns:
+        (B, H', W', K * K), taps row-major; under "zero" the taps outside the map keep their share.
+    """
+    height, width = key.shape[1:3]
+    reach = kernel_size // 2
+    padded = F.pad(key, (0, 0, reach, reach, reach, reach))
+    inside = F.pad(key.new_ones(1, height, width, 1), (0, 0, reach, reach, reach, reach))
+    size = query.shape[1:3]
+    scores, kept = [], []
+    for row in range(kernel_size):
+        for column in range(kernel_size):
+            window = slice(None), slice(row, row + height), slice(column, column + width)
+            scores.append((query * nearest(padded[window], size)).sum(-1))  # (B, H', W')
+            kept.append(nearest(inside[window], size)[..., 0])  # (1, H', W')
+    scores, excluded = torch.stack(scores, -1), torch.stack(kept, -1) == 0  # (B, H', W', K * K)
+    if border == "zero":
+        excluded = torch.zeros_like(excluded)
+    return _normalise(scores, excluded, normalization)
+
+
+def _padding(size: int, kernel_size: int) -> tuple[int, int]:
+    """Zeros before and after an axis: the window's reach, and the rest of the last tile."""
+    reach = kernel_size // 2
+    return reach, reach + -size % TILE
+
+
+def _tile_count(size: int) -> int:
+    return (size + TILE - 1) // TILE
+
+
+def _query_tiles(query: torch.Tensor, height: int, width: int, factors: tuple[int, int]) -> torch.Tensor:
+    """Group queries by the tile of their window centre: (B, H * fh, W * fw, d) -> (B * N, Q, d)."""
+    rows, columns = TILE * factors[0], TILE * factors[1]
+    query = F.pad(query, (0, 0, 0, -width % TILE * factors[1], 0, -height % TILE * factors[0]))
+    batch, _, _, dim = query.shape
+    query = query.reshape(batch, _tile_count(height), rows, _tile_count(width), columns, dim)
+    return query.transpose(2, 3).reshape(-1, rows * columns, dim)
+
+
+def _untile(output: torch.Tensor, height: int, width: int, factors: tuple[int, int]) -> torch.Tensor:
+    """Undo `_query_tiles`: (B * N, Q, C) -> (B, H * fh, W * fw, C)."""
+    down, across = _tile_count(height), _tile_count(width)
+    rows, columns = TILE * factors[0], TILE * factors[1]
+    channels = output.shape[-1]
+    output = output.reshape(-1, down, across, rows, columns, channels).transpose(2, 3)
+    output = output.reshape(-1, down * rows, across * columns, channels)
+    return output[:, : height * factors[0], : width * factors[1]]
+
+
+def _halo_indices(size: int, kernel_size: int, device: torch.device) -> torch.Tensor:
+    """Index into the padded axis of every position a tile's windows can reach: (tiles, TILE + K - 1)."""
+    start = torch.arange(_tile_count(size), device=device)[:, None] * TILE
+    return start + torch.arange(TILE + kernel_size - 1, device=device)
+
+
+def _halo_tiles(positions: torch.Tensor, kernel_size: int) -> torch.Tensor:
+    """Cut a map into overlapping tiles, zero outside: (B, H, W, C) -> (B * N, U, C), U = (TILE + K - 1)^2."""
+    _, height, width, channels = positions.shape
+    padded = F.pad(positions, (0, 0, *_padding(width, kernel_size), *_padding(height, kernel_size)))
+    rows = _halo_indices(height, kernel_size, positions.device)  # (nh, u)
+    columns = _halo_indices(width, kernel_size, positions.device)  # (nw, u)
+    indices = rows[:, None, :, None] * padded.shape[2] + columns[None, :, None, :]  # (nh, nw, u, u)
+    tiles = padded.flatten(1, 2).index_select(1, indices.flatten())  # (B, N * U, C)
+    return tiles.reshape(-1, (TILE + kernel_size - 1) ** 2, channels)
+
+
+def _excluded(key: torch.Tensor, factors: tuple[int, int], kernel_size: int, border: str) -> torch.Tensor:
+    """Mark the pairs of a tile's query and key that are not in one window: (1 or B * N, Q, U)."""
+
+    def axis(factor: int) -> torch.Tensor:
+        centre = torch.arange(TILE * factor, device=key.device) // factor
+        tap = torch.arange(TILE + kernel_size - 1, device=key.device) - centre[:, None]
+        return (tap >= 0) & (tap < kernel_size)  # (TILE * f, u)
+
+    window = axis(factors[0])[:, None, :, None] & axis(factors[1])[None, :, None, :]  # (fh T, fw T, u, u)
+    excluded = ~window.flatten(2, 3).flatten(0, 1)[None]  # (1, Q, U)
+    if border == "mask":
+        outside = _halo_tiles(torch.ones_like(key[..., :1]), kernel_size) == 0  # (B * N, U, 1)
+        excluded = excluded | outside.transpose(1, 2)
+    return excluded
+
+
+def _normalised_scores(
+    query: torch.Tensor, key: torch.Tensor, excluded: torch.Tensor, normalization: str
+) -> torch.Tensor:
+    """Turn inner products into weights over each window: (B * N, Q, d), (B * N, U, d) -> (B * N, Q, U)."""
+    if normalization != "softmax":
+        return _normalise(torch.bmm(query, key.transpose(1, 2)), excluded, normalization)
+    # Half the lowest number, so that adding a score cannot reach -inf and an all-excluded row stays finite.
+    lowest = torch.finfo(query.dtype).min / 2
+    bias = torch.zeros_like(excluded, dtype=query.dtype).masked_fill(excluded, lowest)
+    return torch.baddbmm(bias, query, key.transpose(1, 2)).softmax(-1)
+
+
+def _normalise(scores: torch.Tensor, excluded: torch.Tensor, normalization: str) -> torch.Tensor:
+    """Weights that sum to 1 (to just under it for the kernels of the paper's Table 4 other than softmax)."""
+    if normalization == "softmax":
+        return scores.masked_fill(excluded, torch.finfo(scores.dtype).min).softmax(-1)
+    response = {"relu": F.relu, "sigmoid": torch.sigmoid, "softplus": F.softplus}[normalization](scores)
+    response = response.masked_fill(excluded, 0)
+    return response / (response.sum(-1, keepdim=True) + EPSILON)

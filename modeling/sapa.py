@@ -1,0 +1,159 @@
+"""SAPA as a module: the projections that make queries and keys, and the gate."""
+
+import torch
+from torch import nn
+
+from .affiliation import BORDERS, NORMALIZATIONS, check_choice, check_kernel_size, check_sizes, sapa_upsample
+from .window import nearest
+
+SIMILARITIES = ("inner", "bilinear", "gated", "addition")
+
+
+class SAPA(nn.Module):
+    """Similarity-aware point affiliation: upsample a feature to its guide's size (Lu et al., NeurIPS 2022).
+
+    Guide and feature are layer-normalised over their channels; the feature that is assembled is the raw one.
+    The query is, by `similarity`:
+
+    - "inner" (SAPA-I): the normalised guide itself, compared with the normalised feature; no parameters.
+    - "bilinear" (SAPA-B): a projection of the normalised guide, compared with one of the normalised feature.
+    - "gated" (SAPA-G, Eq. 8): that projection mixed with one of the feature, by a gate the feature decides.
+    - "addition" (SAPA-P, Table 4): their sum, without the gate.
+
+    As in the released code "gated" has three projections; the paper's Table 1 counts two.
+
+    Args:
+        guide_channels: Channels of the guide, the paper's encoder feature Y.
+        feature_channels: Channels of the feature, the paper's decoder feature X.
+        similarity: One of the above.
+        kernel_size: Odd window size K.
+        embedding_dim: Embedding dimension d of queries and keys; "inner" has none and does without it.
+        normalization: "softmax", "relu", "sigmoid" or "softplus".
+        border: "zero" or "mask", as in `sapa_upsample`.
+
+    Raises:
+        TypeError: An argument has the wrong type.
+        ValueError: An argument is out of range, or "inner" was asked for with unequal channels.
+    """
+
+    reassembles = True
+
+    def __init__(
+        self,
+        guide_channels: int,
+        feature_channels: int,
+        similarity: str = "gated",
+        kernel_size: int = 5,
+        embedding_dim: int = 64,
+        normalization: str = "softmax",
+        border: str = "zero",
+    ):
+        super().__init__()
+        check_choice("similarity", similarity, SIMILARITIES)
+        check_choice("normalization", normalization, NORMALIZATIONS)
+        check_choice("border", border, BORDERS)
+        check_kernel_size(kernel_size)
+        check_embedding_dim(embedding_dim)
+        if similarity == "inner" and guide_channels != feature_channels:
+            raise ValueError(
+                "similarity='inner' (SAPA-I) compares guide and feature channel by channel and needs equal "
+                f"counts, but the guide has {guide_channels} and the feature {feature_channels}. "
+                "Use 'bilinear' or 'gated'."
+            )
+        self.guide_channels, self.feature_channels = guide_channels, feature_channels
+        self.similarity, self.normalization, self.border = similarity, normalization, border
+        self.kernel_size, self.embedding_dim = kernel_size, embedding_dim
+
+        affine = similarity != "inner"
+        self.norm_guide = nn.LayerNorm(guide_channels, elementwise_affine=affine)
+        self.norm_feature = nn.LayerNorm(feature_channels, elementwise_affine=affine)
+        if similarity != "inner":
+            self.query_guide = nn.Linear(guide_channels, embedding_dim)
+            self.key = nn.Linear(feature_channels, embedding_dim)
+        if similarity in ("gated", "addition"):
+            self.query_feature = nn.Linear(feature_channels, embedding_dim)
+        if similarity == "gated":
+            self.gate = nn.Linear(feature_channels, 1)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw the projections anew: truncated normal weights of deviation 0.02, zero biases, as released."""
+        for module in self.children():
+            if isinstance(module, nn.Linear):
+                nn.init.trunc_normal_(module.weight, std=0.02)
+                nn.init.zeros_(module.bias)
+            else:
+                module.reset_parameters()
+
+    def forward(
+        self, guide: torch.Tensor, feature: torch.Tensor, value: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Upsample the feature, or another map that stands at the feature's positions.
+
+        Args:
+            guide: (B, Cg, H', W').
+            feature: (B, Cf, H, W) with H <= H' and W <= W'.
+            value: (B, Cv, H, W) to assemble in the feature's stead with the feature's kernels. A 1 x 1
+                convolution without bias commutes with the assembly, so it may run here, at the low
+                resolution.
+
+        Returns:
+            (B, Cf or Cv, H', W').
+        """
+        check_channels(self, guide, feature)
+        query, key = self.query_and_key(guide, feature)
+        value = feature if value is None else value
+        output = sapa_upsample(
+            query, key, value.permute(0, 2, 3, 1), self.kernel_size, self.border, self.normalization
+        )  # (B, H', W', C)
+        return output.permute(0, 3, 1, 2)
+
+    def query_and_key(self, guide: torch.Tensor, feature: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Embed both maps: (B, Cg, H', W') and (B, Cf, H, W) -> (B, H', W', d) and (B, H, W, d)."""
+        guide, feature = guide.permute(0, 2, 3, 1), feature.permute(0, 2, 3, 1)
+        size = guide.shape[1:3]
+        query, key = self.norm_guide(guide), self.norm_feature(feature)
+        if self.similarity == "inner":
+            return query, key
+        query = self.query_guide(query)  # (B, H', W', d)
+        if self.similarity == "gated":
+            gate = torch.sigmoid(self.gate(key))  # (B, H, W, 1)
+            # Projected before it is enlarged: the same numbers, at 1 / s^2 of the arithmetic.
+            from_feature = (1 - gate) * self.query_feature(feature)
+            query = nearest(gate, size) * query + nearest(from_feature, size)
+        elif self.similarity == "addition":
+            query = query + nearest(self.query_feature(feature), size)
+        return query, self.key(key)
+
+    def extra_repr(self) -> str:
+        """Name the choices in print(model)."""
+        return (
+            f"similarity={self.similarity!r}, kernel_size={self.kernel_size}, "
+            f"normalization={self.normalization!r}, border={self.border!r}"
+        )
+
+
+def check_embedding_dim(embedding_dim: int) -> None:
+    """Refuse an embedding dimension that is no positive integer."""
+    if isinstance(embedding_dim, bool) or not isinstance(embedding_dim, int):
+        raise TypeError(f"embedding_dim must be a positive integer, but {embedding_dim!r} came.")
+    if embedding_dim < 1:
+        raise ValueError(
+            f"embedding_dim must be at least 1, but {embedding_dim} came; the paper uses 32 and 64."
+        )
+
+
+def check_channels(module: nn.Module, guide: torch.Tensor, feature: torch.Tensor) -> None:
+    """Refuse a guide or feature whose shape is not what the upsampler was made for."""
+    for name, tensor, channels in (
+        ("guide", guide, module.guide_channels),
+        ("feature", feature, module.feature_channels),
+    ):
+        if tensor.dim() != 4 or tensor.shape[1] != channels:
+            raise ValueError(
+                f"{name} must be (B, {channels}, H, W) for this {type(module).__name__}, but its shape is "
+                f"{tuple(tensor.shape)}. The guide is the high-resolution encoder feature and comes first."
+            )
+    if guide.shape[0] != feature.shape[0]:
+        raise ValueError(f"guide and feature are batches of {guide.shape[0]} and {feature.shape[0]} images.")
+    check_sizes(guide.shape[2:], feature.shape[2:])

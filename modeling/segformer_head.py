@@ -1,0 +1,90 @@
+"""SegFormer's decode head with a choice of upsampler."""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from .upsampler import build_upsampler, config_options
+
+
+class StageProjection(nn.Module):
+    """Project one encoder stage to the head's width, as SegFormer's linear_c layers do."""
+
+    def __init__(self, in_channels: int, out_channels: int):
+        super().__init__()
+        self.proj = nn.Linear(in_channels, out_channels)
+
+    def forward(self, stage: torch.Tensor) -> torch.Tensor:
+        """Map (B, Ci, H, W) to (B, D, H, W)."""
+        batch, _, height, width = stage.shape
+        tokens = self.proj(stage.flatten(2).transpose(1, 2))  # (B, H * W, D)
+        return tokens.transpose(1, 2).reshape(batch, -1, height, width)
+
+
+class SapaSegformerDecodeHead(nn.Module):
+    """All-MLP decode head: project four stages to one width, bring them to 1/4, fuse and classify.
+
+    "bilinear" resizes each stage at once and concatenates, operation for operation as transformers does.
+    Every other upsampler climbs one stage at a time, guided by the projected next finer stage; each step has
+    its own weights (six for four stages: three for 1/32, two for 1/16, one for 1/8, in this order; the
+    authors' released head).
+
+    Args:
+        config: A `SapaSegformerConfig`; its four stages are of any width.
+    """
+
+    def __init__(self, config):
+        super().__init__()
+        width, stages = config.decoder_hidden_size, config.num_encoder_blocks
+        self.linear_c = nn.ModuleList(StageProjection(size, width) for size in config.hidden_sizes)
+        self.resizes_at_once = config.upsampler == "bilinear"
+        steps = 0 if self.resizes_at_once else stages * (stages - 1) // 2
+        self.upsamplers = nn.ModuleList(
+            build_upsampler(config.upsampler, width, width, **config_options(config)) for _ in range(steps)
+        )
+        self.linear_fuse = nn.Conv2d(width * stages, width, kernel_size=1, bias=False)
+        self.batch_norm = nn.BatchNorm2d(width)
+        self.activation = nn.ReLU()
+        self.dropout = nn.Dropout(config.classifier_dropout_prob)
+        self.classifier = nn.Conv2d(width, config.num_labels, kernel_size=1)
+
+    def forward(self, stages: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        """Classify every pixel of the finest stage.
+
+        Args:
+            stages: Encoder outputs, finest first: (B, C1, H/4, W/4) to (B, C4, H/32, W/32).
+
+        Returns:
+            Logits (B, num_labels, H/4, W/4).
+        """
+        projected = [linear(stage) for linear, stage in zip(self.linear_c, stages, strict=True)]
+        fused = self._resize_and_fuse(projected) if self.resizes_at_once else self._climb_and_fuse(projected)
+        hidden = self.dropout(self.activation(self.batch_norm(fused)))  # (B, D, H/4, W/4)
+        return self.classifier(hidden)
+
+    def _resize_and_fuse(self, projected: list[torch.Tensor]) -> torch.Tensor:
+        size = projected[0].shape[2:]
+        resized = [F.interpolate(x, size=size, mode="bilinear", align_corners=False) for x in projected]
+        return self.linear_fuse(torch.cat(resized[::-1], dim=1))  # (B, D, H/4, W/4)
+
+    def _climb_and_fuse(self, projected: list[torch.Tensor]) -> torch.Tensor:
+        """Fuse without concatenating: linear_fuse's block for a stage acts before that stage's last step.
+
+        The block is a 1 x 1 convolution without bias, so it commutes with an upsampler that reassembles: the
+        same sum up to rounding, at a quarter of the multiply-adds.
+        """
+        blocks = self.linear_fuse.weight.chunk(len(projected), dim=1)[
+            ::-1
+        ]  # finest stage first, (D, D, 1, 1) each
+        fused = F.conv2d(projected[0], blocks[0])
+        upsamplers = iter(self.upsamplers)
+        for level in range(len(projected) - 1, 0, -1):
+            feature = projected[level]
+            for guide in projected[level - 1 : 0 : -1]:
+                feature = next(upsamplers)(guide, feature)
+            last = next(upsamplers)
+            if last.reassembles:
+                fused = fused + last(projected[0], feature, F.conv2d(feature, blocks[level]))
+            else:
+                fused = fused + F.conv2d(last(projected[0], feature), blocks[level])
+        return fused  # (B, D, H/4, W/4)
