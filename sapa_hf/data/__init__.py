@@ -1,0 +1,60 @@
+"""Data sets: their description, loading, decoding, checks, transforms and batches."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from .ade20k import ADE20K
+from .camvid import CAMVID
+from .collate import collate
+from .custom import CUSTOM
+from .decode import BadSampleError, decode_depth, decode_image, decode_mask
+from .labels import check_labels, reduce_labels
+from .load import load_split
+from .samples import Samples
+from .scenes import SCENES
+from .spec import DatasetSpec, with_local_names
+from .transforms import SegmentationTransform
+
+SPECS = {spec.name: spec for spec in (ADE20K, CAMVID, SCENES, CUSTOM)}
+
+__all__ = [
+    "SPECS",
+    "BadSampleError",
+    "DatasetSpec",
+    "Samples",
+    "SegmentationTransform",
+    "check_labels",
+    "collate",
+    "decode_depth",
+    "decode_image",
+    "decode_mask",
+    "get_spec",
+    "load_split",
+    "reduce_labels",
+]
+
+
+def get_spec(name: str, **overrides: Any) -> DatasetSpec:
+    """Describe a data set by its short name, with any field of DatasetSpec replaced.
+
+    Class names come from `id2label`, else from id2label.json in the local folder, else from the description.
+    A new `path` drops the built-in config_name and revision, which belong to the built-in path; `options` are
+    merged into the data set's own.
+    """
+    if name not in SPECS:
+        raise ValueError(f"no data set is called {name!r}: choose one of {', '.join(SPECS)}")
+    spec = SPECS[name]
+    if overrides.get("options"):
+        overrides["options"] = {**spec.options, **overrides["options"]}
+    unknown = sorted(set(overrides) - set(DatasetSpec.__dataclass_fields__))
+    if unknown:
+        raise ValueError(
+            f"a data set has no field {', '.join(unknown)}: "
+            f"the fields are {', '.join(DatasetSpec.__dataclass_fields__)}"
+        )
+    if "path" in overrides:
+        overrides = {"config_name": None, "revision": None, **overrides}
+    spec = replace(spec, **overrides)
+    return spec if overrides.get("id2label") else with_local_names(spec)

@@ -1,0 +1,131 @@
+"""Photos, class masks and depth maps out of encoded files, with no conversion that changes them silently."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageOps
+
+MASK_MODES = ("P", "L", "I", "I;16", "I;16L", "I;16B", "1")
+DEPTH_MODES = ("I;16", "I;16L", "I;16B", "I", "F", "L")
+METRES = (0.05, 100.0)  # where the median of a plausible depth map lies
+
+
+class BadSampleError(ValueError):
+    """One row cannot be read; the others may be fine, so a loader may pass over it."""
+
+
+def open_image(value: Any, name: str) -> Image.Image:
+    """Open and fully decode an image, so that a damaged file fails here, under its row's name.
+
+    Args:
+        value: An encoded image as `datasets` gives it with decode=False ({"bytes", "path"}), bytes, a path,
+            an array, or a PIL image.
+        name: The row, for messages.
+    """
+    if isinstance(value, Image.Image):
+        return value
+    if isinstance(value, (np.ndarray, list)):
+        return _from_array(np.asarray(value), name)
+    if isinstance(value, dict):
+        value = value.get("bytes") or value.get("path")
+    if not isinstance(value, (bytes, str, Path)) or not value:
+        raise BadSampleError(f"{name}: no image in this row (got {type(value).__name__})")
+    try:
+        image = Image.open(io.BytesIO(value) if isinstance(value, bytes) else value)
+        image.load()
+    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+        raise BadSampleError(
+            f"{name}: not a readable image ({error}): replace the file or drop the row"
+        ) from error
+    return image
+
+
+def decode_image(value: Any, name: str = "image") -> np.ndarray:
+    """Decode a photo to RGB, (H, W, 3) uint8.
+
+    EXIF orientation is applied. Transparency is laid over white. Grey is repeated; 16-bit grey keeps its
+    upper 8 bits.
+    """
+    image = ImageOps.exif_transpose(open_image(value, name))
+    if image.mode in ("I", "F"):
+        image = _wide_grey(image, name)
+    elif image.mode.startswith("I;16"):
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(white, image)
+    return np.array(image if image.mode == "RGB" else image.convert("RGB"))  # (H, W, 3)
+
+
+def decode_mask(value: Any, name: str = "mask") -> np.ndarray:
+    """Decode a class mask to its stored numbers, (H, W) uint8, or int64 where 8 bits do not hold them.
+
+    A palette mask gives its indices, never its colours. The file's own EXIF orientation is applied.
+    """
+    mask = ImageOps.exif_transpose(open_image(value, name))
+    if mask.mode not in MASK_MODES:
+        raise ValueError(
+            f"{name}: the mask has mode {mask.mode}, but a mask holds one class number a pixel "
+            f"(modes {', '.join(MASK_MODES)}): map its colours to class numbers, save as an 8-bit grey PNG"
+        )
+    labels = np.array(mask)  # (H, W); P gives indices, 1 gives False and True
+    return labels.astype(np.uint8 if labels.dtype in (np.uint8, np.bool_) else np.int64)
+
+
+def decode_depth(value: Any, scale: float, name: str = "depth") -> np.ndarray:
+    """Decode a depth map to metres, (H, W) float32; 0 and values that are not finite mean "not measured".
+
+    Args:
+        value: As for `open_image`; modes I;16, I, F or L, read as they are.
+        scale: Metres per stored unit: 0.001 for millimetres, 1.0 for metres.
+        name: The row, for messages.
+
+    Raises:
+        ValueError: if the file is no depth map, or if the median is no plausible depth: a wrong scale.
+    """
+    image = ImageOps.exif_transpose(open_image(value, name))
+    if image.mode not in DEPTH_MODES:
+        raise ValueError(
+            f"{name}: the depth map has mode {image.mode}, but one number a pixel is needed "
+            f"(modes {', '.join(DEPTH_MODES)}): save it as a 16-bit PNG or a float TIFF"
+        )
+    depth = np.asarray(image).astype(np.float32) * np.float32(scale)  # (H, W)
+    measured = depth[np.isfinite(depth) & (depth > 0)]
+    if measured.size:
+        median = float(np.median(measured))
+        if not METRES[0] <= median <= METRES[1]:
+            raise ValueError(
+                f"{name}: the median is {median:.4g} m with depth_scale={scale} metres per stored unit,"
+                f" outside {METRES[0]}..{METRES[1]} m: give this data set's scale (0.001 for millimetres)"
+            )
+    return depth
+
+
+def _from_array(array: np.ndarray, name: str) -> Image.Image:
+    """Wrap a stored array, such as an Array2D column's, as an image."""
+    if array.dtype.kind == "f":
+        array = array.astype(np.float32)
+    elif array.dtype.kind in "iu" and array.dtype.itemsize > 2:
+        array = array.astype(np.int32)
+    try:
+        return Image.fromarray(array)
+    except (TypeError, ValueError) as error:
+        raise BadSampleError(
+            f"{name}: an array of shape {array.shape} and type {array.dtype} is no image"
+        ) from error
+
+
+def _wide_grey(image: Image.Image, name: str) -> Image.Image:
+    """Bring a 32-bit grey photo with 16-bit values down to 8 bits; refuse where the range is not defined."""
+    values = np.asarray(image)
+    if image.mode == "F" or values.min() < 0 or values.max() > 65535:
+        raise ValueError(
+            f"{name}: a photo of mode {image.mode} with values {values.min()}..{values.max()} has no defined "
+            "brightness range: save it with 8 or 16 bits a channel"
+        )
+    return Image.fromarray((values >> 8).astype(np.uint8))

@@ -1,0 +1,110 @@
+"""What a data set is: where it lives, which columns hold what, and how its labels and depth are coded."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class DatasetSpec:
+    """Where a data set lives and how to read its columns.
+
+    Args:
+        name: Short name, such as "camvid"; written into results and cards.
+        path: Hub id, local folder or local file; None where the pictures are computed ("scenes").
+        config_name: The Hub data set's configuration, where it has several.
+        revision: Commit or branch of a Hub data set.
+        train_split: Split to train on.
+        eval_split: Split to evaluate on during training.
+        test_split: Split for the final score.
+        id_column: Column that names a row; None names rows "<split>[<row>]".
+        image_column: Column of the photos.
+        label_column: Column of the class maps; None where there are none.
+        id2label: Class names by label as the model sees it, that is after `reduce_labels`.
+        ignore_index: Label of pixels that count neither in the loss nor in the metrics.
+        reduce_labels: True where 0 is stored for "other" and classes start at 1: 0 becomes `ignore_index`,
+            every other value drops by 1.
+        depth_column: Column of the depth maps; None where there are none.
+        depth_scale: Metres per stored unit, such as 0.001 for millimetres.
+        options: What a procedural data set needs (count, size, seed).
+    """
+
+    name: str
+    path: str | None = None
+    config_name: str | None = None
+    revision: str | None = None
+    train_split: str = "train"
+    eval_split: str = "validation"
+    test_split: str = "test"
+    id_column: str | None = None
+    image_column: str = "image"
+    label_column: str | None = "annotation"
+    id2label: dict[int, str] | None = None
+    ignore_index: int = 255
+    reduce_labels: bool = False
+    depth_column: str | None = None
+    depth_scale: float | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self):
+        if self.id2label is not None:
+            object.__setattr__(self, "id2label", _checked_names(self.id2label))
+            if 0 <= self.ignore_index < len(self.id2label):
+                raise ValueError(
+                    f"ignore_index {self.ignore_index} is also a class of {self.name} "
+                    f"(0..{len(self.id2label) - 1}): choose a value outside the classes"
+                )
+        if self.depth_scale is not None and not self.depth_scale > 0:
+            raise ValueError(
+                f"depth_scale is metres per stored unit and must be above 0, got {self.depth_scale}"
+            )
+
+    @property
+    def num_labels(self) -> int:
+        """Number of classes; ValueError where the class names are not known."""
+        if self.id2label is None:
+            raise ValueError(
+                f"the data set {self.name!r} has no class names: give id2label, "
+                'or put an id2label.json ({"0": "name", ...}) into its folder'
+            )
+        return len(self.id2label)
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns that are read, in a fixed order."""
+        named = (self.id_column, self.image_column, self.label_column, self.depth_column)
+        return [column for column in named if column is not None]
+
+
+def with_local_names(spec: DatasetSpec) -> DatasetSpec:
+    """Take the class names from the local folder's id2label.json, where there is one."""
+    file = Path(spec.path) / "id2label.json" if spec.path else None
+    if file is None or not file.is_file():
+        return spec
+    return replace(spec, id2label=read_names(file))
+
+
+def read_names(file: Path) -> dict[int, str]:
+    """Read class names from a JSON file of the form {"0": "wall", "1": "building", ...}."""
+    try:
+        names = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{file} is not JSON: {error}") from error
+    if not isinstance(names, dict):
+        raise ValueError(f'{file} must hold an object {{"0": "name", ...}}, got a {type(names).__name__}')
+    return _checked_names(names)
+
+
+def _checked_names(id2label: Mapping) -> dict[int, str]:
+    """Return id2label with whole-number keys 0..n-1 in order, or say what is wrong with it."""
+    try:
+        names = {int(label): str(name) for label, name in id2label.items()}
+    except (AttributeError, TypeError, ValueError) as error:
+        raise ValueError(f"id2label maps labels 0..n-1 to names, got {id2label!r}") from error
+    if not names or sorted(names) != list(range(len(names))):
+        raise ValueError(f"id2label needs the labels 0..n-1 without a gap, got {sorted(names)}")
+    return dict(sorted(names.items()))
