@@ -1,0 +1,193 @@
+"""The results file: one measured evaluation with all that is needed to know what was measured."""
+
+import json
+import math
+import os
+import platform
+import subprocess
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+Number = (int, float, type(None))
+Text = (str, type(None))
+SCHEMA = {  # key -> type, or the keys beneath it; numbers that are not defined are null
+    "task": str,
+    "dataset": {"name": str, "path": Text, "split": str, "revision": Text, "images": int},
+    "metrics": dict,
+    "per_class": list,
+    "model": {"architecture": str, "upsampler": Text, "upsampler_options": dict, "parameters": int},
+    "training": dict,
+    "commit": Text,
+    "versions": {
+        "python": str,
+        "torch": str,
+        "transformers": str,
+        "datasets": Text,
+        "accelerate": Text,
+        "sapa_hf": Text,
+    },
+    "hardware": str,
+    "date": str,
+}
+
+
+def write_results(
+    path: str | Path, metrics: Mapping[str, Any], model: nn.Module, spec, extra: Mapping[str, Any]
+) -> dict:
+    """Write what an evaluation measured, with the model, the data set, the versions and the machine.
+
+    The file appears whole or not at all: it is written beside its place and renamed.
+
+    Args:
+        path: the JSON file.
+        metrics: results of an evaluation: numbers, `images`, and optionally `per_class`.
+        model: the evaluated model, a PreTrainedModel.
+        spec: the DatasetSpec of the evaluated data set.
+        extra: `split` (needed), `task`, `training` (dict: steps, batch, seed, recipe, ...), and whatever
+            else belongs to the run, such as `evaluation` (dict of its options).
+
+    Returns:
+        What was written.
+
+    Raises:
+        ValueError: a needed key is missing or has the wrong type.
+    """
+    extra = dict(extra)
+    metrics = dict(metrics)
+    results = {
+        "task": extra.pop("task", "semantic-segmentation"),
+        "dataset": {
+            "name": spec.name,
+            "path": None if spec.path is None else str(spec.path),
+            "split": extra.pop("split", None),
+            "revision": spec.revision,
+            "images": metrics.pop("images", None),
+        },
+        "per_class": metrics.pop("per_class", []),
+        "metrics": metrics,
+        "model": describe_model(model),
+        "training": extra.pop("training", {}),
+        "commit": _commit(),
+        "versions": _versions(),
+        "hardware": _hardware(),
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    }
+    results = _plain(results | extra)
+    _check(results, SCHEMA, "these results")
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(json.dumps(results, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    os.replace(partial, path)
+    return results
+
+
+def read_results(path: str | Path) -> dict:
+    """Read a results file.
+
+    Raises:
+        ValueError: it is no JSON, or a key is missing or has the wrong type; the message names it.
+    """
+    path = Path(path)
+    try:
+        results = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is not a results file: {error}") from error
+    _check(results, SCHEMA, str(path))
+    return results
+
+
+def describe_model(model: nn.Module) -> dict:
+    """Name a model's architecture, upsampler, its options, and count its parameters."""
+    config = model.config
+    options = {
+        name.removeprefix("upsampler_"): value
+        for name, value in config.to_dict().items()
+        if name.startswith("upsampler_")
+    }
+    return {
+        "architecture": type(model).__name__,
+        "upsampler": getattr(config, "upsampler", None),
+        "upsampler_options": options,
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+    }
+
+
+def _check(results: Any, schema: Mapping, name: str, prefix: str = ""):
+    """Raise ValueError where a key of the schema is missing or has another type."""
+    if not isinstance(results, dict):
+        raise ValueError(f"{name}: {prefix or 'the file'} must be an object, got {type(results).__name__}")
+    for key, expected in schema.items():
+        where = f"{prefix}{key}"
+        if key not in results:
+            raise ValueError(f"{name}: the key '{where}' is missing; write the file with write_results")
+        if isinstance(expected, dict):
+            _check(results[key], expected, name, f"{where}.")
+        elif not isinstance(results[key], expected):
+            types = expected if isinstance(expected, tuple) else (expected,)
+            wanted = " or ".join("null" if kind is type(None) else kind.__name__ for kind in types)
+            raise ValueError(f"{name}: '{where}' must be {wanted}, got {results[key]!r}")
+    if not prefix:
+        for key, value in results["metrics"].items():
+            if not isinstance(value, Number):
+                raise ValueError(f"{name}: 'metrics.{key}' must be a number or null, got {value!r}")
+
+
+def _plain(value: Any) -> Any:
+    """Turn a value into what JSON holds: numbers of numpy into Python's, nan and infinity into null."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if hasattr(value, "tolist"):
+        return _plain(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Path):
+        return str(value)
+    return value
+
+
+def _commit() -> str | None:
+    """Commit of this file's checkout, with "-dirty" for local changes; None for an installed package."""
+    root = Path(__file__).resolve().parents[2]
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(root), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout.strip()
+
+    try:
+        if Path(git("rev-parse", "--show-toplevel")).resolve() != root:
+            return None  # installed inside someone else's repository
+        return git("rev-parse", "HEAD") + ("-dirty" if git("status", "--porcelain", "-uno") else "")
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _versions() -> dict[str, str | None]:
+    """Versions of Python and of the packages that shape a result."""
+    found = {"python": platform.python_version()}
+    for name in ("torch", "transformers", "datasets", "accelerate", "sapa_hf"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = None
+    return found
+
+
+def _hardware() -> str:
+    """Name of the accelerator, or of the processor and its number of cores."""
+    if torch.cuda.is_available():
+        return f"{torch.cuda.device_count()} x {torch.cuda.get_device_name()}"
+    name = platform.processor() or platform.machine()
+    information = Path("/proc/cpuinfo")
+    if information.is_file():
+        lines = information.read_text(encoding="utf-8", errors="replace").splitlines()
+        name = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), name)
+    return f"{name}, {os.cpu_count()} cores"

@@ -1,0 +1,167 @@
+"""Evaluation of a segmentation model on a data set, image by image at the labels' own size."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from ..data.labels import check_labels
+from .scores import SegmentationScores
+from .whole_image import WholeImage
+
+
+def _same(tensor: Tensor) -> Tensor:
+    return tensor
+
+
+def evaluate_segmentation(
+    model: nn.Module,
+    samples: Sequence[dict],
+    *,
+    num_labels: int,
+    ignore_index: int = 255,
+    short_side: int | None = 512,
+    max_side: int = 2048,
+    multiple: int = 32,
+    scales: Sequence[float] = (1.0,),
+    flip: bool = False,
+    device: torch.device | str = "cpu",
+    rank: int = 0,
+    world_size: int = 1,
+    reduce: Callable[[Tensor], Tensor] = _same,
+    progress: bool = True,
+    limit: int | None = None,
+    id2label: Mapping[int, str] | None = None,
+) -> dict:
+    """Score a model on a data set.
+
+    Args:
+        model: a semantic segmentation model of transformers, on `device`, not wrapped by DDP.
+        samples: sequence of dicts with id, image (H, W, 3) uint8 and labels (H, W). One whose `skipped` is
+            not 0 stands in for an unreadable row and is left out.
+        num_labels: number of classes.
+        ignore_index: label value of pixels that do not count.
+        short_side: see `WholeImage`, as for max_side, multiple, scales and flip.
+        max_side: see `WholeImage`.
+        multiple: see `WholeImage`.
+        scales: see `WholeImage`.
+        flip: see `WholeImage`.
+        device: where the model lies; counts are summed there.
+        rank: this process takes images rank, rank + world_size, ...: none is counted twice.
+        world_size: number of processes.
+        reduce: sums a tensor over the processes, such as `accelerator.reduce` with "sum".
+        progress: whether rank 0 shows a bar.
+        limit: number of images to use; None for all.
+        id2label: class names for the per-class results.
+
+    Returns:
+        mean_iou, mean_accuracy, overall_accuracy, boundary_iou, per_class (see
+        `SegmentationScores.results`), images, skipped, images_per_second: the same on every process.
+
+    Raises:
+        ValueError: a label is neither a class nor ignored, logits are not finite, or there is nothing to
+            score.
+    """
+    inference = WholeImage(short_side, max_side, multiple, scales, flip)
+    was_training = model.training
+    model.eval()
+    try:
+        return _score(
+            samples,
+            lambda sample: inference.predict(model, sample["image"], f"image {sample['id']}"),
+            SegmentationScores(num_labels, ignore_index),
+            _shares(samples, rank, world_size, limit, progress),
+            reduce,
+            device,
+            id2label,
+        )
+    finally:
+        model.train(was_training)
+
+
+def evaluate_constant(
+    samples: Sequence[dict],
+    label: int,
+    *,
+    num_labels: int,
+    ignore_index: int = 255,
+    device: torch.device | str = "cpu",
+    rank: int = 0,
+    world_size: int = 1,
+    reduce: Callable[[Tensor], Tensor] = _same,
+    progress: bool = False,
+    limit: int | None = None,
+    id2label: Mapping[int, str] | None = None,
+) -> dict:
+    """Score the prediction of one class everywhere, as evaluate_segmentation does; any model must beat it."""
+    if not 0 <= label < num_labels:
+        raise ValueError(f"label must lie in 0..{num_labels - 1}, got {label}")
+    dtype = np.uint8 if num_labels <= 256 else np.int32
+    return _score(
+        samples,
+        lambda sample: np.full(sample["labels"].shape, label, dtype),
+        SegmentationScores(num_labels, ignore_index),
+        _shares(samples, rank, world_size, limit, progress),
+        reduce,
+        device,
+        id2label,
+    )
+
+
+def most_common_label(
+    samples: Sequence[dict], *, num_labels: int, ignore_index: int = 255, limit: int | None = None
+) -> int:
+    """Find the class with the most pixels, for `evaluate_constant`; best taken from the training split."""
+    pixels = np.zeros(num_labels, np.int64)
+    for index in _shares(samples, 0, 1, limit, progress=False):
+        sample = samples[index]
+        labels = sample["labels"]
+        check_labels(labels, num_labels, ignore_index, f"image {sample['id']}")
+        pixels += np.bincount(labels[labels != ignore_index].ravel(), minlength=num_labels)
+    if not pixels.any():
+        raise ValueError(f"no pixel has a label: all are {ignore_index}")
+    return int(pixels.argmax())
+
+
+def _shares(
+    samples: Sequence, rank: int, world_size: int, limit: int | None, progress: bool
+) -> Iterator[int]:
+    """Return the indices of this process's images, with a progress bar on rank 0."""
+    if not 0 <= rank < world_size:
+        raise ValueError(f"rank must lie in 0..world_size - 1, got rank {rank} of {world_size}")
+    count = len(samples) if limit is None else min(limit, len(samples))
+    if count < 1:
+        raise ValueError(f"there is no image to evaluate: {len(samples)} samples, limit {limit}")
+    indices = range(rank, count, world_size)
+    return tqdm(indices, desc="evaluate", unit="image", disable=not progress or rank > 0)
+
+
+def _score(
+    samples: Sequence[dict],
+    predict: Callable[[dict], np.ndarray],
+    scores: SegmentationScores,
+    indices: Iterator[int],
+    reduce: Callable[[Tensor], Tensor],
+    device: torch.device | str,
+    id2label: Mapping[int, str] | None,
+) -> dict:
+    """Predict and count this process's images, then sum over all processes."""
+    counts = {"images": 0, "skipped": 0}
+    start = time.perf_counter()
+    for index in indices:
+        sample = samples[index]
+        if sample.get("skipped"):
+            counts["skipped"] += 1
+            continue
+        labels = np.asarray(sample["labels"])
+        check_labels(labels, scores.num_labels, scores.ignore_index, f"image {sample['id']}")
+        scores.add(predict(sample), labels)
+        counts["images"] += 1
+    scores.reduce(reduce, device)
+    totals = reduce(torch.tensor(list(counts.values()), device=device)).tolist()
+    seconds = time.perf_counter() - start
+    counts = dict(zip(counts, totals, strict=True))
+    return scores.results(id2label) | counts | {"images_per_second": counts["images"] / seconds}
