@@ -1,0 +1,141 @@
+"""Semantic segmentation with SegFormer and a choice of upsampler."""
+
+from __future__ import annotations
+
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+from accelerate import Accelerator
+from PIL import Image
+from torch import Tensor
+from transformers import PreTrainedModel, SegformerImageProcessor
+
+from sapa_hf import SapaSegformerForSemanticSegmentation
+from sapa_hf.data import DatasetSpec, Samples, SegmentationTransform, collate, get_spec, load_split
+from sapa_hf.evaluation import evaluate_segmentation, overall_table, per_class_table, write_results
+
+from .base import Task
+from .fingerprint import data_fingerprint
+from .warm_start import build_model
+
+
+class SegmentationTask(Task):
+    """Learn the class of every pixel; the best weights have the highest mean IoU."""
+
+    name = "semantic-segmentation"
+    best_metric = "mean_iou"
+    greater_is_better = True
+    head = ("decode_head.",)
+
+    @cached_property
+    def spec(self) -> DatasetSpec:
+        """The data set, as the recipe names and overrides it."""
+        data = self.arguments.data
+        path = {} if data.data_path is None else {"path": data.data_path}
+        return get_spec(data.dataset, **path, **data.data_fields)
+
+    def build_model(self) -> PreTrainedModel:
+        """Make SegFormer from scratch, from SegFormer weights or from an ImageNet MiT encoder."""
+        id2label = self.spec.id2label
+        if id2label is None:
+            raise ValueError(f"the data set {self.spec.name!r} names no classes: give data_fields.id2label")
+        return build_model(
+            SapaSegformerForSemanticSegmentation,
+            self.arguments.model,
+            self.head,
+            classifier="decode_head.classifier",
+            id2label=id2label,
+            label2id={label: number for number, label in id2label.items()},
+            semantic_loss_ignore_index=self.spec.ignore_index,
+        )
+
+    def processor(self) -> SegformerImageProcessor:
+        """Make the processor that predicts at the size the model was evaluated at."""
+        side = self.arguments.evaluation.eval_short_side or self.arguments.data.crop_size
+        return SegformerImageProcessor(
+            do_reduce_labels=self.spec.reduce_labels, size={"height": side, "width": side}
+        )
+
+    @cached_property
+    def _train_split(self):
+        return load_split(self.spec, self.spec.train_split, streaming=self.arguments.data.streaming)
+
+    def train_samples(self) -> Samples:
+        """Give the training split with the recipe's random transform."""
+        data = self.arguments.data
+        transform = SegmentationTransform(
+            data.crop_size,
+            scale=tuple(data.scale),
+            base_size=tuple(data.base_size),
+            cat_max_ratio=data.cat_max_ratio,
+            flip=data.flip,
+            photometric=data.photometric,
+            ignore_index=self.spec.ignore_index,
+        )
+        return Samples(
+            self._train_split,
+            self.spec,
+            transform=transform,
+            seed=self.arguments.run.seed,
+            on_bad=data.on_bad,
+        )
+
+    def fingerprint(self) -> str:
+        """Digest the training split."""
+        return data_fingerprint(self._train_split, self.spec)
+
+    def collate(self, items: list[dict]) -> dict[str, Any]:
+        """Join samples, checking their labels once more."""
+        return collate(items, num_labels=self.spec.num_labels, ignore_index=self.spec.ignore_index)
+
+    def weight(self, batch: dict) -> Tensor:
+        """Count the pixels that have a class."""
+        return (batch["labels"] != self.spec.ignore_index).sum()
+
+    def evaluate(self, model: PreTrainedModel, accelerator: Accelerator) -> dict[str, float | list]:
+        """Score whole images of the evaluation split."""
+        return self._score(model, accelerator, self.spec.eval_split, self.arguments.evaluation.eval_limit)
+
+    def pictures(self, model: PreTrainedModel) -> dict[str, Image.Image]:
+        """Draw a few images of the evaluation split: photo, labels and prediction side by side."""
+        return {}
+
+    def report(self, model: PreTrainedModel, accelerator: Accelerator, training: dict, path: Path) -> str:
+        """Score the finished model on the final split."""
+        split = self.arguments.evaluation.final_split or self.spec.test_split or self.spec.eval_split
+        metrics = self._score(model, accelerator, split)
+        if accelerator.is_main_process:
+            extra = {"task": self.name, "split": split, "training": training, "evaluation": self._protocol()}
+            write_results(path, metrics, model, self.spec, extra)
+        accelerator.wait_for_everyone()
+        tables = per_class_table(metrics["per_class"]), overall_table({f"{self.spec.name} {split}": metrics})
+        return "\n\n".join(tables)
+
+    def _score(
+        self, model: PreTrainedModel, accelerator: Accelerator, split: str, limit: int | None = None
+    ) -> dict[str, float | list]:
+        """Score a split, its images shared out over the ranks."""
+        return evaluate_segmentation(
+            model,
+            Samples(load_split(self.spec, split), self.spec, on_bad=self.arguments.data.on_bad),
+            num_labels=self.spec.num_labels,
+            ignore_index=self.spec.ignore_index,
+            device=accelerator.device,
+            rank=accelerator.process_index,
+            world_size=accelerator.num_processes,
+            reduce=partial(accelerator.reduce, reduction="sum"),
+            progress=False,
+            limit=limit,
+            id2label=self.spec.id2label,
+            **self._protocol(),
+        )
+
+    def _protocol(self) -> dict[str, int | None]:
+        """The sizes that images are evaluated at."""
+        evaluation = self.arguments.evaluation
+        return {
+            "short_side": evaluation.eval_short_side,
+            "max_side": evaluation.eval_max_side,
+            "multiple": evaluation.eval_multiple,
+        }

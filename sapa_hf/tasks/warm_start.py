@@ -1,0 +1,81 @@
+"""Starting a model from scratch or from a checkpoint, saying exactly which parameters are new."""
+
+from __future__ import annotations
+
+import difflib
+import logging
+from collections import Counter
+from typing import Any
+
+from transformers import PretrainedConfig, PreTrainedModel
+
+from sapa_hf.training.arguments import ModelArguments
+
+logger = logging.getLogger(__name__)
+
+
+def build_model(
+    model_class: type[PreTrainedModel],
+    arguments: ModelArguments,
+    head: tuple[str, ...],
+    classifier: str,
+    **fields: Any,
+) -> PreTrainedModel:
+    """Make a model for a data set.
+
+    Args:
+        model_class: what to make.
+        arguments: where to start and how to upsample.
+        head: prefixes of the parameters that a checkpoint may lack.
+        classifier: prefix of the parameters whose shape there may be that of other classes.
+        fields: config fields that the data set decides, such as id2label.
+
+    Raises:
+        ValueError: for a config field that does not exist, or a checkpoint that lacks more than a head.
+    """
+    config_class = model_class.config_class
+    fields = fields | _upsampler_fields(arguments) | _checked(arguments.model_config, config_class)
+    if arguments.checkpoint is None:
+        model = model_class(config_class(**fields))
+        logger.info("from scratch: %d parameters", model.num_parameters())
+        return model
+    source = {
+        "pretrained_model_name_or_path": arguments.checkpoint,
+        "revision": arguments.checkpoint_revision or "main",
+    }
+    config = config_class.from_pretrained(**source, **fields)
+    model, keys = model_class.from_pretrained(
+        **source, config=config, output_loading_info=True, ignore_mismatched_sizes=True
+    )
+    reshaped = [key for key, *_ in keys["mismatched_keys"]]
+    wrong = [key for key in keys["missing_keys"] if not key.startswith(head)]
+    wrong += [key for key in reshaped if not key.startswith(classifier)]
+    if wrong:
+        raise ValueError(
+            f"checkpoint {arguments.checkpoint} does not fit this model: {len(wrong)} parameters are missing "
+            f"or have another shape, such as {sorted(wrong)[0]}; does model_config describe the checkpoint?"
+        )
+    new = sorted({*keys["missing_keys"], *reshaped})
+    groups = Counter(".".join(key.split(".")[:2]) for key in new)
+    summary = ", ".join(f"{name} ({count})" for name, count in sorted(groups.items())) or "none"
+    logger.info("from %s: new parameters and buffers: %s", arguments.checkpoint, summary)
+    logger.info("new: %s; not used: %s", ", ".join(new), ", ".join(sorted(keys["unexpected_keys"])) or "none")
+    return model
+
+
+def _upsampler_fields(arguments: ModelArguments) -> dict[str, Any]:
+    return {key: value for key, value in vars(arguments).items() if key.startswith("upsampler")}
+
+
+def _checked(fields: dict[str, Any], config_class: type[PretrainedConfig]) -> dict[str, Any]:
+    """Refuse fields that the config does not have; transformers would keep them without effect."""
+    known = config_class().to_dict()
+    for key in fields:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=3)
+            raise ValueError(
+                f"model_config.{key} is no field of {config_class.__name__}; nearest: {', '.join(near)}"
+            )
+        if key.startswith("upsampler"):
+            raise ValueError(f"model_config.{key}: {key} is a key of its own, set it there")
+    return fields

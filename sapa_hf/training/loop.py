@@ -1,0 +1,222 @@
+"""The training loop: it counts steps, keeps the books and knows no task."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from accelerate import Accelerator
+from accelerate.utils import ProjectConfiguration, set_seed
+
+from .arguments import Arguments
+from .checkpoint import Checkpoints, Progress
+from .interruption import Interruption
+from .journal import Journal
+from .loader import steps_of_batches
+from .optimizer import build_optimizer
+from .randomness import preserved_randomness
+from .recipe import as_settings
+from .run_folder import RunFolder
+from .schedule import build_schedule
+from .step import NonFiniteError, StepResult, training_step
+
+if TYPE_CHECKING:  # tasks are built upon this package, not the other way round
+    from sapa_hf.tasks import Task
+
+logger = logging.getLogger(__name__)
+
+# A resumed run may differ in these settings and still be the run that was begun.
+FREE = {
+    "recipe",
+    "data_path",
+    "output_dir",
+    "resume",
+    "overwrite",
+    "checkpoint_steps",
+    "keep_checkpoints",
+    "num_workers",
+    "cpu",
+}
+FREE |= {"log_steps", "log_sample_ids", "tracker", "pictures", "eval_limit", "eval_steps", "final_split"}
+
+
+class Trainer:
+    """One run: `Trainer(task, arguments).train()`.
+
+    accelerate prepares the model and the optimizer. It does not touch the loader or the schedule: the order
+    of samples and the learning rate are functions of the step alone.
+    """
+
+    def __init__(self, task: Task, arguments: Arguments):
+        self.task, self.arguments = task, arguments
+        run, optimization = arguments.run, arguments.optimization
+        self.folder = RunFolder(run.output_dir)
+        self.folder.check_free(arguments)
+        self.accelerator = Accelerator(
+            mixed_precision=optimization.mixed_precision,
+            cpu=run.cpu,
+            log_with=None if run.tracker == "none" else run.tracker,
+            project_config=ProjectConfiguration(project_dir=str(self.folder.path)),
+        )
+        self.samples = task.train_samples()
+        set_seed(run.seed)  # the same weights on every rank
+        model = task.build_model()
+        if arguments.model.gradient_checkpointing:
+            model.gradient_checkpointing_enable()
+        optimizer = build_optimizer(model, optimization, task.head)
+        self.schedule = build_schedule(optimizer, optimization)
+        self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
+        self.accelerator.register_for_checkpointing(self.schedule)
+        set_seed(run.seed, device_specific=True)  # another dropout on every rank
+        self.checkpoints = Checkpoints(
+            self.folder.checkpoints, run.keep_checkpoints, self.accelerator, self._origin()
+        )
+        self.progress = self._start()
+        self.journal = Journal(self.accelerator, self.folder, run, self.progress)
+
+    def train(self) -> str | None:
+        """Take all remaining steps, then score the best weights.
+
+        Returns:
+            The table of results, or None when the run was asked to stop before its end.
+
+        Raises:
+            NonFiniteError: when the loss or its gradient is not finite; the last checkpoint is intact.
+        """
+        run, max_steps = self.arguments.run, self.arguments.optimization.max_steps
+        self.model.train()
+        with Interruption() as interruption, self.journal.open_bar(max_steps):
+            for result in self._steps(interruption):
+                if self._due(run.log_steps):
+                    self.journal.write_losses(result)
+                if self._due(self.arguments.evaluation.eval_steps):
+                    self._evaluate()
+                if self._due(run.checkpoint_steps) or result.stop:
+                    self.checkpoints.save(self.progress)
+                if result.stop and self.progress.step < max_steps:
+                    logger.warning("stopped after step %d; add --resume to go on", self.progress.step)
+                    self.accelerator.end_training()
+                    return None
+        table = self._finish()
+        self.accelerator.end_training()
+        return table
+
+    def _origin(self) -> dict:
+        """Collect what a bitwise continuation depends on."""
+        settings = {key: value for key, value in as_settings(self.arguments).items() if key not in FREE}
+        return settings | {"world_size": self.accelerator.num_processes, "data": self.task.fingerprint()}
+
+    def _start(self) -> Progress:
+        """Load the newest checkpoint when asked to, and make the folder ready.
+
+        Raises:
+            ValueError: when the checkpoint lies past the last step.
+        """
+        resume = self.arguments.run.resume
+        path = self.checkpoints.latest() if resume else None
+        progress = self.checkpoints.load(path) if path else Progress()
+        if progress.step > self.arguments.optimization.max_steps:
+            raise ValueError(
+                f"{path} is past max_steps={self.arguments.optimization.max_steps}: raise max_steps"
+            )
+        if resume:
+            logger.warning("resumed from %s" if path else "nothing to resume in %s", path or self.folder.path)
+        self.accelerator.wait_for_everyone()
+        if self.accelerator.is_main_process:
+            self.folder.open(self.arguments, progress.step)
+        self.accelerator.wait_for_everyone()
+        return progress
+
+    def _steps(self, interruption: Interruption) -> Iterator[StepResult]:
+        """Take the remaining steps one by one, and count them."""
+        progress, images = self.progress, self._images_per_step()
+        began = time.perf_counter()
+        for batches in steps_of_batches(
+            self.samples, self.task.collate, self.arguments, progress, self.accelerator
+        ):
+            try:
+                result = training_step(
+                    self.accelerator,
+                    self.model,
+                    self.optimizer,
+                    batches,
+                    self.task.weight,
+                    self.arguments.optimization.max_grad_norm,
+                    interruption.requested,
+                )
+            except NonFiniteError as error:
+                raise NonFiniteError(
+                    f"step {progress.step + 1}: {error}. No weight was changed and the last checkpoint is "
+                    "intact: look at these images, or go on with --resume and a lower learning rate"
+                ) from None
+            self.schedule.step()
+            progress.step += 1
+            progress.samples_seen += images
+            progress.skipped_samples += result.skipped
+            progress.ignored_steps += result.loss is None
+            self.journal.note_step(
+                result, [batch["ids"] for batch in batches], images, time.perf_counter() - began
+            )
+            yield result
+            began = time.perf_counter()
+
+    def _evaluate(self) -> None:
+        """Score and draw the model as it is, without using up random numbers, and keep it if it is best."""
+        model, progress = self.accelerator.unwrap_model(self.model), self.progress
+        with preserved_randomness():
+            model.eval()
+            figures = self.task.evaluate(model, self.accelerator)
+            pictures = self.task.pictures(model) if self.accelerator.is_main_process else {}
+            self.model.train()
+        self.journal.write_evaluation(figures, pictures)
+        figure, sign = figures[self.task.best_metric], 1 if self.task.greater_is_better else -1
+        if math.isfinite(figure) and (
+            progress.best_metric is None or sign * (figure - progress.best_metric) > 0
+        ):
+            progress.best_metric, progress.best_step = figure, progress.step
+            self._save_model(self.folder.best)
+
+    def _finish(self) -> str:
+        """Save the last weights, score the best ones and write the results file."""
+        self._save_model(self.folder.last)
+        if not self.folder.best.exists():  # no evaluation gave a finite figure
+            self.progress.best_step = self.progress.step
+            self._save_model(self.folder.best)
+        model = self.accelerator.unwrap_model(self.model)
+        best = type(model).from_pretrained(self.folder.best).to(self.accelerator.device).eval()
+        training = {
+            "steps": self.progress.step,
+            "best_step": self.progress.best_step,
+            "batch": self._images_per_step(),
+            "seed": self.arguments.run.seed,
+            "skipped_samples": self.progress.skipped_samples,
+            "ignored_steps": self.progress.ignored_steps,
+            "recipe": self.arguments.run.recipe,
+            "settings": as_settings(self.arguments),
+        }
+        return self.task.report(best, self.accelerator, training, self.folder.results)
+
+    def _save_model(self, folder: Path) -> None:
+        """Write the current weights as a model folder; all ranks call this."""
+        weights = self.accelerator.get_state_dict(self.model)
+        if self.accelerator.is_main_process:
+            model = self.accelerator.unwrap_model(self.model)
+            self.folder.save_model(folder, model, self.task.processor(), weights)
+        self.accelerator.wait_for_everyone()
+
+    def _due(self, every: int) -> bool:
+        """Whether something done every so many steps is due; the last step has everything."""
+        return self.progress.step % every == 0 or self.progress.step == self.arguments.optimization.max_steps
+
+    def _images_per_step(self) -> int:
+        """Images of one step, over all ranks and micro-batches."""
+        optimization = self.arguments.optimization
+        return (
+            optimization.batch_size
+            * optimization.gradient_accumulation_steps
+            * self.accelerator.num_processes
+        )

@@ -1,0 +1,57 @@
+"""AdamW with the paper's parameter groups: a faster head, and no decay on the backbone's norms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from .arguments import OptimizationArguments
+
+
+def build_optimizer(
+    model: nn.Module, arguments: OptimizationArguments, head: Sequence[str]
+) -> torch.optim.AdamW:
+    """Build AdamW over the groups that the arguments ask for; see `parameter_groups`."""
+    groups = parameter_groups(model, arguments, head)
+    return torch.optim.AdamW(groups, lr=arguments.learning_rate, betas=tuple(arguments.betas))
+
+
+def parameter_groups(model: nn.Module, arguments: OptimizationArguments, head: Sequence[str]) -> list[dict]:
+    """Sort the trainable parameters into at most four groups, by their names.
+
+    A name is first tried against the head's prefixes, then against `no_decay`, as the paper's training did:
+    there, the first pattern that matches wins, so the head's norms keep their decay (unless
+    `no_decay_in_head`). `head` holds the prefixes of the head's parameters, upsamplers included.
+
+    Returns:
+        Groups as torch takes them: `params`, `lr`, `weight_decay`, and `name` and `parameter_names`.
+
+    Raises:
+        ValueError: when no parameter is in the head, which would train it at the backbone's learning rate.
+    """
+    groups: dict[str, dict] = {}
+    for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        in_head = name.startswith(tuple(head))
+        exempt = any(part in name for part in arguments.no_decay) and (
+            not in_head or arguments.no_decay_in_head
+        )
+        label = ("head" if in_head else "backbone") + (" without decay" if exempt else "")
+        if label not in groups:
+            groups[label] = {
+                "name": label,
+                "params": [],
+                "parameter_names": [],
+                "lr": arguments.learning_rate * (arguments.head_lr_multiplier if in_head else 1.0),
+                "weight_decay": 0.0 if exempt else arguments.weight_decay,
+            }
+        groups[label]["params"].append(parameter)
+        groups[label]["parameter_names"].append(name)
+    if not any(label.startswith("head") for label in groups):
+        raise ValueError(
+            f"no trainable parameter begins with {', '.join(head)}: the task names the head wrongly"
+        )
+    return list(groups.values())
