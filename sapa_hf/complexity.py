@@ -9,9 +9,10 @@ convolutions. Normalisation, softmax, activations, the gate's mixing and interpo
   computes whole tiles, 2.6 times that for K = 5, which says nothing about the operator.
 
 Two figures of a whole model differ. The paper adds its upsamplers to the plain model, whose head concatenates
-four upsampled maps and fuses them at 1/4 (`Complexity.paper`). Our SegFormer head fuses before each last step,
-where the maps are four times smaller: the same result for less arithmetic (`Complexity.model`). And the paper's
-Table 1 counts two projections for SAPA-G where its formula and the released code have three; so do we.
+four upsampled maps and fuses them at 1/4 (`Complexity.paper`). Our SegFormer head fuses before each last
+step, where the maps are four times smaller: the same result for less arithmetic (`Complexity.model`). And
+the paper's Table 1 counts two projections for SAPA-G where its formula and the released code have three, as
+we do.
 """
 
 import copy
