@@ -15,6 +15,7 @@ from .load import load_split
 from .samples import Samples
 from .scenes import SCENES
 from .spec import DatasetSpec, with_local_names
+from .streaming import StreamedSamples
 from .transforms import SegmentationTransform
 
 SPECS = {spec.name: spec for spec in (ADE20K, CAMVID, SCENES, CUSTOM)}
@@ -25,6 +26,7 @@ __all__ = [
     "DatasetSpec",
     "Samples",
     "SegmentationTransform",
+    "StreamedSamples",
     "check_labels",
     "collate",
     "decode_depth",

@@ -189,7 +189,7 @@ def _table(x: float, z: float, radius: float, ceiling: float, rng: np.random.Gen
     yaw, height, leg = rng.uniform(0, np.pi), rng.uniform(0.45, 0.8), rng.uniform(0.018, 0.035)
     texture = _texture(rng, ("planks", "plaster"), (0.04, 0.11), (0.3, 0.7), (0.35, 0.85), (0.08, 0.15), 0.7)
     top = Box(np.array([x, height, z], np.float32), half, yaw, TABLE, texture)
-    inner = Box(top.centre, half - np.float32(leg), yaw, TABLE, texture).corners()[[0, 1, 4, 5]]
+    inner = Box(top.centre, half - np.float32(leg), yaw, TABLE, texture).corners().T[[0, 1, 4, 5]]
     upright = np.array([leg, (height - 0.025) / 2, leg], np.float32)
     return [
         top,

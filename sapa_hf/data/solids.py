@@ -1,4 +1,8 @@
-"""The solids of a room and where rays meet them. Axes: x right, y up, z forward, in metres."""
+"""The solids of a room and where rays meet them.
+
+Axes are x right, y up and z forward, in metres. Vectors keep their components in front, (3, ...), so that
+each component is one block of memory.
+"""
 
 from __future__ import annotations
 
@@ -32,49 +36,45 @@ class Box:
     casts: bool = True
 
     def meet(self, origin: np.ndarray, rays: np.ndarray) -> np.ndarray:
-        """Distance (...), in ray lengths, at which rays (..., 3) from origin meet the box, or inf."""
-        start, direction = self._turned(origin - self.centre), self._turned(rays)
+        """Distances (...), in ray lengths, at which rays (3, ...) from origin (3, ...) enter it, or inf."""
         near, far = np.float32(-np.inf), np.float32(np.inf)
-        for axis in range(3):
-            inverse = 1 / _nonzero(direction[axis])
-            middle, reach = -start[axis] * inverse, np.abs(inverse) * self.half[axis]
-            near, far = np.maximum(near, middle - reach), np.minimum(far, middle + reach)
-        return np.where((near <= far) & (near > NEAR), near, np.inf)
+        starts = self._turned(_from(origin, self.centre))
+        for start, ray, half in zip(starts, self._turned(rays), self.half, strict=True):
+            inverse = 1 / _nonzero(ray)
+            middle, reach = start * inverse, np.abs(inverse) * half
+            near, far = np.maximum(near, -middle - reach), np.minimum(far, reach - middle)
+        return np.where((near <= far) & (near > NEAR), near, np.float32(np.inf))
 
     def surface(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Outward normals (N, 3) and colours (N, 3) at points (N, 3) on the box."""
-        local = np.stack(self._turned(points - self.centre), axis=-1)
-        axis = np.argmax(np.abs(local) / self.half, axis=-1)
-        sign = np.sign(np.take_along_axis(local, axis[:, None], 1)[:, 0])
+        """Outward normals (3, N) and colours (3, N) at points (3, N) on it."""
+        local = np.stack(self._turned(_from(points, self.centre)))
+        axis = np.argmax(
+            np.abs(local) / self.half[:, None], axis=0
+        )  # (N,), the axis that the face is normal to
+        columns = np.arange(local.shape[1])
         normal = np.zeros_like(local)
-        normal[np.arange(len(local)), axis] = sign
-        across = np.where(axis == 0, 2, 0)  # the face's own horizontal and vertical axes
-        along = np.where(axis == 1, 2, 1)
-        rows = np.arange(len(local))
-        colours = self.texture.albedo(
-            local[rows, across], local[rows, along], self.half[across], self.half[along]
-        )
-        cos, sin = np.float32(np.cos(self.yaw)), np.float32(np.sin(self.yaw))
-        turned = np.stack(
-            [cos * normal[:, 0] + sin * normal[:, 2], normal[:, 1], cos * normal[:, 2] - sin * normal[:, 0]],
-            axis=-1,
-        )
-        return turned, colours
+        normal[axis, columns] = np.sign(local[axis, columns])
+        across, along = np.where(axis == 0, 2, 0), np.where(axis == 1, 2, 1)  # the face's own two axes
+        u, v = local[across, columns], local[along, columns]
+        return self._turned_back(normal), self.texture.albedo(u, v, self.half[across], self.half[along])
 
     def corners(self) -> np.ndarray:
-        """The eight corners, (8, 3)."""
-        signs = (
-            np.array([(a, b, c) for a in (-1, 1) for b in (-1, 1) for c in (-1, 1)], np.float32) * self.half
-        )
-        cos, sin = np.float32(np.cos(self.yaw)), np.float32(np.sin(self.yaw))
-        x, y, z = signs.T
-        return self.centre + np.stack([cos * x + sin * z, y, cos * z - sin * x], axis=-1)
+        """Its corners, (3, 8)."""
+        return self.centre[:, None] + self._turned_back(SIGNS * self.half[:, None])
 
     def _turned(self, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Components of world vectors (..., 3) along the box's own axes."""
+        """Components along the box's own axes."""
+        if self.yaw == 0:
+            return tuple(vectors)
         cos, sin = np.float32(np.cos(self.yaw)), np.float32(np.sin(self.yaw))
-        x, y, z = vectors[..., 0], vectors[..., 1], vectors[..., 2]
+        x, y, z = vectors
         return cos * x - sin * z, y, cos * z + sin * x
+
+    def _turned_back(self, vectors: np.ndarray) -> np.ndarray:
+        """Components (3, N) along the room's axes."""
+        cos, sin = np.float32(np.cos(self.yaw)), np.float32(np.sin(self.yaw))
+        x, y, z = vectors
+        return np.stack([cos * x + sin * z, y, cos * z - sin * x])
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Pole:
         radius: In metres.
         half_height: In metres.
         label: Its class.
-        texture: Wound around it.
+        texture: Along and around it.
         casts: Whether it throws a shadow.
     """
 
@@ -99,29 +99,25 @@ class Pole:
 
     def meet(self, origin: np.ndarray, rays: np.ndarray) -> np.ndarray:
         """As `Box.meet`."""
-        start = origin - self.centre
-        a = _nonzero(rays[..., 0] ** 2 + rays[..., 2] ** 2)
-        b = start[..., 0] * rays[..., 0] + start[..., 2] * rays[..., 2]
-        c = start[..., 0] ** 2 + start[..., 2] ** 2 - np.float32(self.radius**2)
-        root = b * b - a * c
+        start = _from(origin, self.centre)
+        a = _nonzero(rays[0] ** 2 + rays[2] ** 2)
+        b = start[0] * rays[0] + start[2] * rays[2]
+        root = b * b - a * (start[0] ** 2 + start[2] ** 2 - np.float32(self.radius**2))
         distance = (-b - np.sqrt(np.maximum(root, 0))) / a
-        height = start[..., 1] + distance * rays[..., 1]
-        return np.where(
-            (root > 0) & (distance > NEAR) & (np.abs(height) <= self.half_height), distance, np.inf
-        )
+        inside = np.abs(start[1] + distance * rays[1]) <= self.half_height
+        return np.where((root > 0) & (distance > NEAR) & inside, distance, np.float32(np.inf))
 
     def surface(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """As `Box.surface`."""
-        local = points - self.centre
-        normal = local / np.float32(self.radius)
-        normal[:, 1] = 0
-        around = np.arctan2(local[:, 2], local[:, 0]) * self.radius
-        size = np.full(len(points), self.half_height, np.float32)
-        return normal, self.texture.albedo(local[:, 1], around, size, size)
+        x, y, z = _from(points, self.centre)
+        normal = np.stack([x, np.zeros_like(y), z]) / np.float32(self.radius)
+        size = np.full(len(y), self.half_height, np.float32)
+        return normal, self.texture.albedo(y, np.arctan2(z, x) * np.float32(self.radius), size, size)
 
     def corners(self) -> np.ndarray:
-        """The corners of its bounding box, (8, 3)."""
-        return _corners(self.centre, (self.radius, self.half_height, self.radius))
+        """The corners of its bounding box, (3, 8)."""
+        half = np.array([self.radius, self.half_height, self.radius], np.float32)
+        return (self.centre + SIGNS.T * half).T
 
 
 @dataclass(frozen=True)
@@ -144,24 +140,27 @@ class Ball:
 
     def meet(self, origin: np.ndarray, rays: np.ndarray) -> np.ndarray:
         """As `Box.meet`."""
-        start = origin - self.centre
-        a = (rays * rays).sum(-1)
-        b = (start * rays).sum(-1)
-        root = b * b - a * ((start * start).sum(-1) - np.float32(self.radius**2))
+        start = _from(origin, self.centre)
+        a = dot(rays, rays)
+        b = dot(start, rays)
+        root = b * b - a * (dot(start, start) - np.float32(self.radius**2))
         distance = (-b - np.sqrt(np.maximum(root, 0))) / a
-        return np.where((root > 0) & (distance > NEAR), distance, np.inf)
+        return np.where((root > 0) & (distance > NEAR), distance, np.float32(np.inf))
 
     def surface(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """As `Box.surface`."""
-        normal = (points - self.centre) / np.float32(self.radius)
-        around = np.arctan2(normal[:, 2], normal[:, 0]) * self.radius
-        above = np.arcsin(np.clip(normal[:, 1], -1, 1)) * self.radius
-        size = np.full(len(points), self.radius, np.float32)
+        radius = np.float32(self.radius)
+        normal = _from(points, self.centre) / radius
+        around, above = (
+            np.arctan2(normal[2], normal[0]) * radius,
+            np.arcsin(np.clip(normal[1], -1, 1)) * radius,
+        )
+        size = np.full(len(above), radius)
         return normal, self.texture.albedo(around, above, size, size)
 
     def corners(self) -> np.ndarray:
-        """The corners of its bounding box, (8, 3)."""
-        return _corners(self.centre, (self.radius,) * 3)
+        """The corners of its bounding box, (3, 8)."""
+        return self.centre[:, None] + SIGNS * np.float32(self.radius)
 
 
 @dataclass(frozen=True)
@@ -178,46 +177,51 @@ class Shell:
     labels: tuple[int, int, int]
     textures: tuple[Texture, Texture, Texture]
 
+    @property
+    def centre(self) -> np.ndarray:
+        """Middle of the room, (3,)."""
+        return np.array([0, self.size[1] / 2, 0], np.float32)
+
     def meet(self, origin: np.ndarray, rays: np.ndarray) -> np.ndarray:
-        """Distance (...) at which rays (..., 3) from inside leave the room."""
-        start = origin - self._centre()
+        """Distances (...) at which rays (3, ...) from inside leave the room."""
         far = np.float32(np.inf)
-        for axis in range(3):
-            ray = _nonzero(rays[..., axis])
-            far = np.minimum(far, (np.sign(ray) * self.size[axis] / 2 - start[..., axis]) / ray)
+        for start, ray, size in zip(origin - self.centre, rays, self.size, strict=True):
+            ray = _nonzero(ray)
+            far = np.minimum(far, (np.copysign(size / 2, ray) - start) / ray)
         return far
 
     def faces(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Face of points (..., 3) on the shell, 0 wall, 1 floor, 2 ceiling, and the axis it is normal to."""
-        local = points - self._centre()
-        axis = np.argmax(np.abs(local) / self.size, axis=-1)
-        return np.where(axis == 1, np.where(local[..., 1] < 0, 1, 2), 0), axis
+        """Faces (N,) of points (3, N) on the shell (0 wall, 1 floor, 2 ceiling), and their axes."""
+        local = _from(points, self.centre)
+        axis = np.argmax(np.abs(local) / self.size[:, None], axis=0)
+        return np.where(axis == 1, np.where(local[1] < 0, 1, 2), 0), axis
 
     def surface(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Inward normals (N, 3) and colours (N, 3) at points (N, 3) on the shell."""
+        """Inward normals (3, N) and colours (3, N) at points (3, N) on the shell."""
         face, axis = self.faces(points)
-        local = points - self._centre()
-        normal, colours = np.zeros_like(points), np.zeros_like(points)
-        rows = np.arange(len(points))
-        normal[rows, axis] = -np.sign(local[rows, axis])
-        u = np.where(axis == 0, local[:, 2], local[:, 0])
-        v = np.where(axis == 1, local[:, 2], local[:, 1])
+        local, columns = _from(points, self.centre), np.arange(len(face))
+        normal, colours = np.zeros_like(points), np.empty_like(points)
+        normal[axis, columns] = -np.sign(local[axis, columns])
+        u, v = np.where(axis == 0, local[2], local[0]), np.where(axis == 1, local[2], local[1])
         for index, texture in enumerate(self.textures):
-            on = face == index
-            colours[on] = texture.albedo(u[on], v[on], self.size[0] / 2, self.size[1] / 2)
+            on = np.flatnonzero(face == index)
+            colours[:, on] = texture.albedo(u[on], v[on], self.size[0] / 2, self.size[1] / 2)
         return normal, colours
 
-    def _centre(self) -> np.ndarray:
-        """Middle of the room, (3,)."""
-        return np.array([0, self.size[1] / 2, 0], np.float32)
+
+SIGNS = np.array([(a, b, c) for a in (-1, 1) for b in (-1, 1) for c in (-1, 1)], np.float32).T  # (3, 8)
+
+
+def dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Scalar products (...) of vectors (3, ...)."""
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+
+
+def _from(points: np.ndarray, centre: np.ndarray) -> np.ndarray:
+    """Points (3, ...) as seen from centre (3,)."""
+    return points - centre.reshape(3, *[1] * (points.ndim - 1))
 
 
 def _nonzero(values: np.ndarray) -> np.ndarray:
     """Move values off zero, so that a division by them stays finite."""
     return np.where(np.abs(values) < 1e-7, np.float32(1e-7), values)
-
-
-def _corners(centre: np.ndarray, half: tuple[float, float, float]) -> np.ndarray:
-    """Corners (8, 3) of an upright bounding box."""
-    signs = np.array([(a, b, c) for a in (-1, 1) for b in (-1, 1) for c in (-1, 1)], np.float32)
-    return centre + signs * np.asarray(half, np.float32)

@@ -29,9 +29,9 @@ class Texture:
     glow: float = 0.0
 
     def albedo(self, u: np.ndarray, v: np.ndarray, half_u: np.ndarray, half_v: np.ndarray) -> np.ndarray:
-        """Colours (N, 3) at (u, v), (N,) each, from the centre of a face 2*half_u by 2*half_v metres."""
-        mix = PATTERNS[self.pattern](u, v, half_u, half_v, self)[:, None]
-        return np.asarray(self.colour, np.float32) * (1 - mix) + np.asarray(self.accent, np.float32) * mix
+        """Colours (3, N) at (u, v), (N,) each, from the centre of a face 2*half_u by 2*half_v metres."""
+        colour, accent = np.array([self.colour, self.accent], np.float32)[:, :, None]
+        return colour + (accent - colour) * PATTERNS[self.pattern](u, v, half_u, half_v, self)
 
 
 def lattice(i: np.ndarray, j: np.ndarray, seed: int) -> np.ndarray:
