@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from ..data.labels import check_labels
+from ..data.transforms import IMAGENET_MEAN, IMAGENET_STD
 from .scores import SegmentationScores
 from .whole_image import WholeImage
 
@@ -28,6 +29,8 @@ def evaluate_segmentation(
     multiple: int = 32,
     scales: Sequence[float] = (1.0,),
     flip: bool = False,
+    mean: Sequence[float] = IMAGENET_MEAN,
+    std: Sequence[float] = IMAGENET_STD,
     device: torch.device | str = "cpu",
     rank: int = 0,
     world_size: int = 1,
@@ -44,11 +47,13 @@ def evaluate_segmentation(
             not 0 stands in for an unreadable row and is left out.
         num_labels: number of classes.
         ignore_index: label value of pixels that do not count.
-        short_side: see `WholeImage`, as for max_side, multiple, scales and flip.
+        short_side: see `WholeImage`.
         max_side: see `WholeImage`.
         multiple: see `WholeImage`.
         scales: see `WholeImage`.
         flip: see `WholeImage`.
+        mean: see `WholeImage`.
+        std: see `WholeImage`.
         device: where the model lies; counts are summed there.
         rank: this process takes images rank, rank + world_size, ...: none is counted twice.
         world_size: number of processes.
@@ -65,7 +70,7 @@ def evaluate_segmentation(
         ValueError: a label is neither a class nor ignored, logits are not finite, or there is nothing to
             score.
     """
-    inference = WholeImage(short_side, max_side, multiple, scales, flip)
+    inference = WholeImage(short_side, max_side, multiple, scales, flip, mean, std)
     was_training = model.training
     model.eval()
     try:

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
+from transformers.image_processing_utils import BaseImageProcessor
 
 from ..data.transforms import IMAGENET_MEAN, IMAGENET_STD, normalization_table, normalize, resized_size
 
@@ -95,6 +96,28 @@ class WholeImage:
         chunk = 1 if device.type == "cpu" else 32  # classes at once; measured on 150 classes at 512x683
         labels = decide(views, image.shape[:2], chunk)  # (H, W)
         return labels.cpu().numpy().astype(np.uint8 if views[0].shape[1] <= 256 else np.int32)
+
+
+def input_format(processor: BaseImageProcessor | None, short_side: int | None = None) -> dict:
+    """Read the size and the normalisation that a model was made for out of its processor.
+
+    Args:
+        processor: image processor saved beside the model; None for ImageNet's normalisation and a short
+            side of 512.
+        short_side: takes the place of the processor's size; 0 keeps each photo's own size.
+
+    Returns:
+        The arguments short_side, mean and std of `WholeImage`.
+    """
+    size = dict(processor.size) if processor is not None else {}
+    sides = [side for side in size.values() if side]
+    chosen = short_side if short_side is not None else min(sides, default=512)
+    form = {"short_side": chosen or None, "mean": IMAGENET_MEAN, "std": IMAGENET_STD}
+    if processor is not None and not processor.do_normalize:
+        form |= {"mean": (0.0,) * 3, "std": (1.0,) * 3}
+    elif processor is not None:
+        form |= {"mean": tuple(processor.image_mean), "std": tuple(processor.image_std)}
+    return form
 
 
 def decide(views: Sequence[Tensor], size: tuple[int, int], chunk: int) -> Tensor:

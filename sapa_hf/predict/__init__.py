@@ -1,0 +1,7 @@
+"""Prediction on image files: finding them, the task's predictor, and the loop that survives a broken file."""
+
+from .files import find_images, predict_files
+from .predictor import PREDICTORS, load_predictor
+from .segmentation import SegmentationPredictor
+
+__all__ = ["PREDICTORS", "SegmentationPredictor", "find_images", "load_predictor", "predict_files"]

@@ -1,0 +1,32 @@
+"""The predictor of a model's task."""
+
+import torch
+
+from ..load import load_model, load_processor, task_ending
+from .segmentation import SegmentationPredictor
+
+PREDICTORS = {"ForSemanticSegmentation": SegmentationPredictor}  # a new task: one file and one line here
+
+
+def load_predictor(
+    name_or_path: str,
+    revision: str | None = None,
+    trust_remote_code: bool = False,
+    device: torch.device | str = "cpu",
+    **options,
+):
+    """Load a model, its processor, and the predictor of its task.
+
+    Args:
+        name_or_path: see `load_model`, as for revision, trust_remote_code and device.
+        revision: see `load_model`.
+        trust_remote_code: see `load_model`.
+        device: see `load_model`.
+        options: go to the predictor.
+
+    Returns:
+        An object with `predict(image, name)` and `pictures(image, prediction)`.
+    """
+    model = load_model(name_or_path, revision, trust_remote_code, device)
+    processor = load_processor(name_or_path, revision, trust_remote_code)
+    return PREDICTORS[task_ending(model.config, name_or_path)](model, processor, **options)

@@ -1,0 +1,202 @@
+"""Prediction on image files and the two command lines, on real files."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from accelerate import Accelerator
+from PIL import Image
+from sapa_hf.scripts import evaluate as evaluate_script
+from sapa_hf.scripts import predict as predict_script
+from tiny_segmentation import tiny_model, tiny_samples
+from transformers import SegformerImageProcessor
+
+from sapa_hf.data import get_spec
+from sapa_hf.evaluation import evaluate_checkpoint, evaluate_segmentation, input_format, read_results
+from sapa_hf.load import load_model
+from sapa_hf.predict import SegmentationPredictor, find_images, load_predictor, predict_files
+
+
+@pytest.fixture(scope="module")
+def model_folder(tmp_path_factory):
+    """A saved tiny model with its processor."""
+    folder = tmp_path_factory.mktemp("model")
+    tiny_model().save_pretrained(folder)
+    SegformerImageProcessor(size={"height": 64, "width": 64}).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Photos of many modes and sizes, one of them in a folder of its own, and a broken one."""
+    folder = tmp_path / "photos"
+    (folder / "deep").mkdir(parents=True)
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
+    photo = Image.fromarray(pixels)
+    photo.save(folder / "rgb.png")
+    photo.convert("L").save(folder / "grey.png")
+    photo.convert("RGBA").save(folder / "alpha.PNG")
+    photo.convert("P").save(folder / "palette.gif")
+    photo.resize((1, 1)).save(folder / "dot.bmp")
+    Image.fromarray(pixels[..., 0].astype(np.uint16) * 256).save(folder / "wide.png")
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by 90 degrees
+    photo.save(folder / "turned.jpg", exif=exif)
+    photo.save(folder / "deep" / "rgb.png")
+    (folder / "broken.jpg").write_bytes((folder / "turned.jpg").read_bytes()[:300])
+    (folder / "notes.txt").write_text("no image")
+    return folder
+
+
+def test_every_photo_gets_labels_and_an_overlay_and_a_broken_one_is_reported(model_folder, photos, tmp_path):
+    before = {file: file.read_bytes() for file in photos.rglob("*") if file.is_file()}
+    predictor = load_predictor(str(model_folder))
+    failures = predict_files(predictor, [photos], tmp_path / "out", recursive=True, progress=False)
+
+    assert [file.name for file in failures] == ["broken.jpg"]
+    made = {str(file.relative_to(tmp_path / "out")) for file in (tmp_path / "out").rglob("*.png")}
+    names = ["rgb", "grey", "alpha", "palette", "dot", "wide", "turned", "deep/rgb"]
+    assert made == {f"{name}_{kind}.png" for name in names for kind in ("labels", "overlay")}
+    assert not list((tmp_path / "out").rglob("*.partial"))
+    assert before == {file: file.read_bytes() for file in photos.rglob("*") if file.is_file()}
+
+    with Image.open(tmp_path / "out" / "turned_labels.png") as labels:
+        assert labels.mode == "L" and labels.size == (40, 60)  # EXIF orientation is applied
+        assert np.asarray(labels).max() < 4
+    with Image.open(tmp_path / "out" / "rgb_overlay.png") as overlay:
+        assert overlay.mode == "RGB" and overlay.width > 60  # the legend stands beside it
+
+
+def test_the_command_line_says_what_failed_with_exit_code_1(model_folder, photos, tmp_path, capsys):
+    arguments = ["--model", str(model_folder), "--output_dir", str(tmp_path / "out")]
+    assert predict_script.main([*arguments, str(photos / "rgb.png"), str(photos / "broken.jpg")]) == 1
+    assert "broken.jpg" in capsys.readouterr().err
+    assert (tmp_path / "out" / "rgb_overlay.png").is_file()
+    assert predict_script.main([*arguments, str(photos / "rgb.png"), "--flip", "--scales", "0.5", "1"]) == 0
+
+
+def test_a_second_run_into_a_folder_of_the_input_does_not_read_its_own_pictures(model_folder, photos):
+    predictor = load_predictor(str(model_folder))
+    (photos / "broken.jpg").unlink()
+    for _ in range(2):
+        assert not predict_files(predictor, [photos], photos / "out", recursive=True, progress=False)
+    assert len(list((photos / "out").rglob("*.png"))) == 16
+    with pytest.raises(ValueError, match="also an input"):
+        predict_files(predictor, [photos], photos, progress=False)
+
+
+def test_an_input_is_never_overwritten(model_folder, tmp_path):
+    photo, trap = tmp_path / "a.png", tmp_path / "a_labels.png"
+    for file in (photo, trap):
+        Image.new("RGB", (32, 32)).save(file)
+    before = trap.read_bytes()
+    failures = predict_files(load_predictor(str(model_folder)), [photo, trap], tmp_path, progress=False)
+    assert "is itself an input" in failures[photo] and trap.read_bytes() == before
+    assert (tmp_path / "a_labels_labels.png").is_file()
+
+
+def test_images_of_one_name_keep_their_endings(tmp_path):
+    for name in ("a.png", "a.jpg", "b.png"):
+        Image.new("RGB", (8, 8)).save(tmp_path / name)
+    predictor = SegmentationPredictor(tiny_model(), short_side=32)
+    predict_files(predictor, [tmp_path], tmp_path / "out", progress=False)
+    made = sorted(file.name for file in (tmp_path / "out").glob("*_labels.png"))
+    assert made == ["a.jpg_labels.png", "a.png_labels.png", "b_labels.png"]
+    (tmp_path / "x").mkdir()
+    Image.new("RGB", (8, 8)).save(tmp_path / "x" / "b.png")
+    with pytest.raises(ValueError, match="separate output folders"):
+        predict_files(predictor, [tmp_path / "b.png", tmp_path / "x"], tmp_path / "out", progress=False)
+
+
+def test_missing_inputs_are_named(tmp_path):
+    with pytest.raises(ValueError, match="nowhere"):
+        find_images([tmp_path / "nowhere"])
+    with pytest.raises(ValueError, match="no image found"):
+        find_images([tmp_path])
+
+
+def test_more_than_256_classes_are_stored_in_16_bits(tmp_path):
+    predictor = SegmentationPredictor(tiny_model(num_labels=300), short_side=32)
+    image = np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)
+    labels = predictor.predict(image)
+    pictures = predictor.pictures(image, np.full_like(labels, 299))
+    pictures["labels"].save(tmp_path / "labels.png")
+    with Image.open(tmp_path / "labels.png") as stored:
+        assert stored.mode == "I;16" and (np.asarray(stored) == 299).all()
+
+
+def test_size_and_normalisation_come_from_the_saved_processor():
+    assert input_format(None)["short_side"] == 512
+    processor = SegformerImageProcessor(size={"height": 96, "width": 128}, image_mean=[0.1, 0.2, 0.3])
+    assert input_format(processor)["short_side"] == 96
+    assert input_format(processor)["mean"] == (0.1, 0.2, 0.3)
+    assert input_format(processor, short_side=0)["short_side"] is None
+    assert input_format(SegformerImageProcessor(do_normalize=False))["std"] == (1.0, 1.0, 1.0)
+
+
+@pytest.mark.parametrize("revision", [None, "main", "0123abc"])
+def test_remote_code_from_the_hub_needs_a_full_commit(revision):
+    with pytest.raises(ValueError, match="40 hexadecimal digits"):
+        load_model("someone/something", revision=revision, trust_remote_code=True)
+
+
+def test_pickled_weights_are_refused(model_folder, tmp_path):
+    torch.save(tiny_model().state_dict(), tmp_path / "pytorch_model.bin")
+    (tmp_path / "config.json").write_bytes((model_folder / "config.json").read_bytes())
+    with pytest.raises(OSError, match="safetensors"):
+        load_model(str(tmp_path))
+
+
+def test_a_model_without_its_tasks_head_is_refused(model_folder, tmp_path):
+    config = json.loads((model_folder / "config.json").read_text())
+    config["architectures"] = ["SegformerModel"]
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ValueError, match="SegformerModel"):
+        load_model(str(tmp_path))
+
+
+@pytest.fixture
+def data_folder(tmp_path):
+    """The tiny samples as an image folder with metadata."""
+    folder = tmp_path / "data" / "test"
+    folder.mkdir(parents=True)
+    lines = []
+    for number, sample in enumerate(tiny_samples(3)):
+        Image.fromarray(sample["image"]).save(folder / f"{number}.png")
+        Image.fromarray(sample["labels"].astype(np.uint8)).save(folder / f"{number}_mask.png")
+        names = {"image_file_name": f"{number}.png", "annotation_file_name": f"{number}_mask.png"}
+        lines.append(json.dumps({"id": f"drawn[{number}]"} | names))
+    (folder / "metadata.jsonl").write_text("\n".join(lines))
+    (tmp_path / "data" / "id2label.json").write_text(json.dumps({c: f"class {c}" for c in range(4)}))
+    return tmp_path / "data"
+
+
+def test_the_evaluation_command_line_scores_a_saved_model(model_folder, data_folder, tmp_path, capsys):
+    output = tmp_path / "results.json"
+    evaluate_script.main(
+        ["--model", str(model_folder), "--dataset", "custom", "--data_path", str(data_folder)]
+        + ["--split", "test", "--output", str(output), "--cpu"]
+    )
+    expected = evaluate_segmentation(
+        load_model(str(model_folder)), tiny_samples(3), num_labels=4, short_side=64, progress=False
+    )
+    results = read_results(output)
+    assert results["metrics"]["mean_iou"] == expected["mean_iou"]
+    assert results["per_class"][1]["iou"] == expected["per_class"][1]["iou"]
+    assert results["dataset"]["images"] == 3 and results["evaluation"]["short_side"] == 64
+    printed = capsys.readouterr().out
+    assert "class 1" in printed and f"{100 * expected['mean_iou']:.2f}" in printed
+
+
+def test_a_model_of_other_classes_is_refused(model_folder, data_folder):
+    names = {c: str(c) for c in range(7)}
+    spec = get_spec("custom", path=str(data_folder), id2label=names)
+    with pytest.raises(ValueError, match="4 classes but custom has 7"):
+        evaluate_checkpoint(str(model_folder), spec, "test", Accelerator(cpu=True))
+
+
+def test_scripts_are_thin():
+    for script in (evaluate_script, predict_script):
+        assert len(Path(script.__file__).read_text().splitlines()) < 90
