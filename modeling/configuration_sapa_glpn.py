@@ -1,0 +1,57 @@
+"""Configuration of GLPN with a choice of upsampler."""
+
+from transformers import GLPNConfig
+
+from .depth_loss import check_depth_config
+from .upsampler import check_config
+
+
+class SapaGlpnConfig(GLPNConfig):
+    """GLPN's configuration, the upsampler of its decoder and its loss.
+
+    Args:
+        upsampler: Name of the upsampler, see `build_upsampler`. "bilinear" is transformers' GLPN exactly.
+        upsampler_kernel_size: Odd window size K.
+        upsampler_embedding_dim: Embedding dimension d.
+        upsampler_normalization: "softmax", "relu", "sigmoid" or "softplus".
+        upsampler_border: "zero", as released, or "mask".
+        min_depth: Metres; the loss leaves out labels up to here. 0 leaves out just missing measurements.
+        silog_variance_focus: Share of the squared mean that the loss forgives.
+        silog_scale: Factor on the loss.
+        kwargs: Everything that `GLPNConfig` takes; its max_depth also bounds the labels of the loss.
+
+    Raises:
+        TypeError: A field has the wrong type.
+        ValueError: A field has a wrong value.
+    """
+
+    model_type = "sapa_glpn"
+
+    def __init__(
+        self,
+        upsampler: str = "sapa-g",
+        upsampler_kernel_size: int = 5,
+        upsampler_embedding_dim: int = 64,
+        upsampler_normalization: str = "softmax",
+        upsampler_border: str = "zero",
+        min_depth: float = 0.0,
+        silog_variance_focus: float = 0.5,
+        silog_scale: float = 1.0,
+        **kwargs,
+    ):
+        self.upsampler = upsampler
+        self.upsampler_kernel_size = upsampler_kernel_size
+        self.upsampler_embedding_dim = upsampler_embedding_dim
+        self.upsampler_normalization = upsampler_normalization
+        self.upsampler_border = upsampler_border
+        self.min_depth = min_depth
+        self.silog_variance_focus = silog_variance_focus
+        self.silog_scale = silog_scale
+        check_config(self)
+        super().__init__(**kwargs)
+        check_depth_config(self)
+        # A class remembers one auto class; AutoModel is to give the same model, and this entry survives
+        # saving.
+        auto_map = dict(getattr(self, "auto_map", None) or {})
+        auto_map.setdefault("AutoModel", "modeling_sapa_glpn.SapaGlpnForDepthEstimation")
+        self.auto_map = auto_map

@@ -1,0 +1,118 @@
+"""GLPN for depth estimation with a choice of upsampler."""
+
+import torch
+from torch import nn
+from transformers import GLPNModel, PreTrainedModel
+from transformers.modeling_outputs import DepthEstimatorOutput
+
+from .configuration_sapa_glpn import SapaGlpnConfig
+from .depth_loss import check_depth_labels, silog_loss
+from .glpn_decoder import SapaGlpnDecoder, SapaGlpnHead
+from .padding import pad_to_multiple
+from .sapa import SAPA
+
+
+class SapaGlpnForDepthEstimation(PreTrainedModel):
+    """transformers' GLPN, SegFormer's depth model, whose upsampler is chosen by `config.upsampler`.
+
+    With "bilinear" the depth equals that of transformers' `GLPNForDepthEstimation` bit for bit (at sizes that
+    are multiples of 32; it refuses others). Any upsampler starts from such a checkpoint:
+    `from_pretrained(checkpoint, upsampler="sapa-g")` leaves new just the upsamplers' parameters. An
+    ImageNet-pretrained SegFormer encoder fits with `key_mapping={"^segformer.": "glpn."}`.
+    """
+
+    config_class = SapaGlpnConfig
+    base_model_prefix = "glpn"
+    main_input_name = "pixel_values"
+    supports_gradient_checkpointing = True
+    _no_split_modules = ["GLPNLayer"]
+
+    def __init__(self, config: SapaGlpnConfig):
+        super().__init__(config)
+        self.glpn = GLPNModel(config)
+        self.decoder = SapaGlpnDecoder(config)
+        self.head = SapaGlpnHead(config)
+        self.gradient_checkpointing = False
+        self.post_init()
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        if isinstance(module, SAPA):
+            return  # its linear and norm layers come here one by one
+        super()._init_weights(module)
+
+    def forward(
+        self,
+        pixel_values: torch.Tensor,
+        labels: torch.Tensor | None = None,
+        output_hidden_states: bool | None = None,
+        output_attentions: bool | None = None,
+        return_dict: bool | None = None,
+    ) -> DepthEstimatorOutput | tuple:
+        """Estimate the depth of every pixel.
+
+        Args:
+            pixel_values: (B, 3, H, W), any size of at least 32, scaled to 0..1 as GLPNImageProcessor does.
+            labels: (B, H, W) floating point metres; pixels that are 0 or not finite have no measurement.
+            output_hidden_states: Return the four encoder stages, of the image padded to multiples of 32.
+            output_attentions: Return the encoder's attentions.
+            return_dict: Return a `DepthEstimatorOutput` rather than a tuple.
+
+        Returns:
+            Depth (B, H, W) in metres and, with labels, the loss (0, with a graph, where nothing is measured).
+
+        Raises:
+            TypeError: Labels are integers.
+            ValueError: Labels are not as large as the images.
+        """
+        wanted = self.config.output_hidden_states if output_hidden_states is None else output_hidden_states
+        attended = self.config.output_attentions if output_attentions is None else output_attentions
+        height, width = pixel_values.shape[-2:]
+        stages, attentions = self._encode(pad_to_multiple(pixel_values), attended)
+        depth = self.head(self.decoder(stages))[:, :height, :width]  # (B, H, W)
+        output = DepthEstimatorOutput(
+            loss=None if labels is None else self._loss(depth, labels),
+            predicted_depth=depth,
+            hidden_states=stages if wanted else None,
+            attentions=attentions,
+        )
+        as_dict = self.config.return_dict if return_dict is None else return_dict
+        return output if as_dict else output.to_tuple()
+
+    def _encode(self, pixel_values: torch.Tensor, attended: bool) -> tuple[tuple, tuple | None]:
+        """Run the encoder: its stages, finest first, and its attentions where they are wanted."""
+        if self.gradient_checkpointing and self.training and not attended:
+            return self._checkpointed_stages(pixel_values), None
+        outputs = self.glpn(
+            pixel_values, output_hidden_states=True, output_attentions=attended, return_dict=True
+        )
+        return outputs.hidden_states, outputs.attentions
+
+    def _checkpointed_stages(self, hidden: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Run the encoder layer by layer, keeping only each layer's input for the backward pass."""
+        encoder = self.glpn.encoder
+        stages = []
+        for embed, layers, norm in zip(
+            encoder.patch_embeddings, encoder.block, encoder.layer_norm, strict=True
+        ):
+            tokens, height, width = embed(hidden)  # (B, h * w, C)
+            for layer in layers:
+                (tokens,) = self._gradient_checkpointing_func(layer.__call__, tokens, height, width)
+            hidden = norm(tokens).transpose(1, 2).unflatten(2, (height, width)).contiguous()  # (B, C, h, w)
+            stages.append(hidden)
+        return tuple(stages)
+
+    def _loss(self, depth: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        check_depth_labels(labels, depth)
+        config = self.config
+        return silog_loss(
+            depth,
+            labels,
+            config.silog_variance_focus,
+            config.silog_scale,
+            config.min_depth,
+            config.max_depth,
+        )
+
+
+__all__ = ["SapaGlpnForDepthEstimation"]
