@@ -1,8 +1,12 @@
 """The files that travel to the Hub beside the weights: operator, modules and models."""
 
 from .affiliation import sapa_upsample
+from .configuration_sapa_bts import SapaBtsConfig
+from .configuration_sapa_glpn import SapaGlpnConfig
 from .configuration_sapa_segformer import SapaSegformerConfig
 from .interpolation import Bilinear, Nearest
+from .modeling_sapa_bts import SapaBtsForDepthEstimation
+from .modeling_sapa_glpn import SapaGlpnForDepthEstimation
 from .modeling_sapa_segformer import SapaSegformerForSemanticSegmentation
 from .reference import affiliation_weights
 from .sapa import SAPA
@@ -13,6 +17,10 @@ __all__ = [
     "UPSAMPLERS",
     "Bilinear",
     "Nearest",
+    "SapaBtsConfig",
+    "SapaBtsForDepthEstimation",
+    "SapaGlpnConfig",
+    "SapaGlpnForDepthEstimation",
     "SapaSegformerConfig",
     "SapaSegformerForSemanticSegmentation",
     "affiliation_weights",

@@ -3,10 +3,19 @@
 Importing this package registers its models with transformers' Auto classes: they load without remote code.
 """
 
-from transformers import AutoConfig, AutoModel, AutoModelForSemanticSegmentation
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForDepthEstimation,
+    AutoModelForSemanticSegmentation,
+)
 
 from .modeling import (
     SAPA,
+    SapaBtsConfig,
+    SapaBtsForDepthEstimation,
+    SapaGlpnConfig,
+    SapaGlpnForDepthEstimation,
     SapaSegformerConfig,
     SapaSegformerForSemanticSegmentation,
     build_upsampler,
@@ -15,7 +24,11 @@ from .modeling import (
 
 __version__ = "0.1.0"
 
-_MODELS = ((SapaSegformerConfig, SapaSegformerForSemanticSegmentation, AutoModelForSemanticSegmentation),)
+_MODELS = (
+    (SapaBtsConfig, SapaBtsForDepthEstimation, AutoModelForDepthEstimation),
+    (SapaGlpnConfig, SapaGlpnForDepthEstimation, AutoModelForDepthEstimation),
+    (SapaSegformerConfig, SapaSegformerForSemanticSegmentation, AutoModelForSemanticSegmentation),
+)
 
 for _config, _model, _auto in _MODELS:
     AutoConfig.register(_config.model_type, _config)
@@ -26,6 +39,10 @@ for _config, _model, _auto in _MODELS:
 
 __all__ = [
     "SAPA",
+    "SapaBtsConfig",
+    "SapaBtsForDepthEstimation",
+    "SapaGlpnConfig",
+    "SapaGlpnForDepthEstimation",
     "SapaSegformerConfig",
     "SapaSegformerForSemanticSegmentation",
     "build_upsampler",
