@@ -1,6 +1,8 @@
 """Prediction on image files and the two command lines, on real files."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -195,6 +197,14 @@ def test_a_model_of_other_classes_is_refused(model_folder, data_folder):
     spec = get_spec("custom", path=str(data_folder), id2label=names)
     with pytest.raises(ValueError, match="4 classes but custom has 7"):
         evaluate_checkpoint(str(model_folder), spec, "test", Accelerator(cpu=True))
+
+
+def test_running_a_script_by_its_path_finds_the_evaluate_library():
+    script = Path(
+        evaluate_script.__file__
+    )  # scripts/evaluate.py, first on its own path, has the library's name
+    run = subprocess.run([sys.executable, str(script), "--help"], capture_output=True, text=True, timeout=120)
+    assert run.returncode == 0 and "--data_path" in run.stdout, run.stderr
 
 
 def test_scripts_are_thin():

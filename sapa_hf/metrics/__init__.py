@@ -1,8 +1,15 @@
 """Metrics as `evaluate` modules, each in a folder that evaluate.load takes by path."""
 
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 
-import evaluate
+# `python scripts/train.py` puts scripts/ first on the path, where scripts/evaluate.py hides the library of
+# that name. The scripts import each other as sapa_hf.scripts, so the entry is not needed.
+_SCRIPTS = [Path(folder).resolve() for folder in find_spec("sapa_hf.scripts").submodule_search_locations]
+sys.path[:] = [entry for entry in sys.path if Path(entry).resolve() not in _SCRIPTS]
+
+import evaluate  # noqa: E402
 
 
 def load_metric(name: str, **options) -> evaluate.Metric:
