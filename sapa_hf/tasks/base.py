@@ -9,7 +9,7 @@ from typing import Any
 from accelerate import Accelerator
 from PIL import Image
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, IterableDataset
 from transformers import PreTrainedModel
 
 from sapa_hf.training.arguments import Arguments
@@ -42,8 +42,11 @@ class Task(ABC):
         """Make transformers' own processor, which is saved beside the model."""
 
     @abstractmethod
-    def train_samples(self) -> Dataset:
-        """Give the training samples, indexed by (index, epoch), or a stream of them."""
+    def train_samples(self, start: int, rank: int, world_size: int) -> Dataset | IterableDataset:
+        """Give the training samples: indexed by (index, epoch), or an endless stream of this rank's.
+
+        Only a stream needs the arguments: it begins after the `start` samples that this rank has seen.
+        """
 
     @abstractmethod
     def fingerprint(self) -> str:

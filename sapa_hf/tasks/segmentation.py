@@ -12,12 +12,29 @@ from torch import Tensor
 from transformers import PreTrainedModel, SegformerImageProcessor
 
 from sapa_hf import SapaSegformerForSemanticSegmentation
-from sapa_hf.data import DatasetSpec, Samples, SegmentationTransform, collate, get_spec, load_split
-from sapa_hf.evaluation import evaluate_segmentation, overall_table, per_class_table, write_results
+from sapa_hf.data import (
+    DatasetSpec,
+    Samples,
+    SegmentationTransform,
+    StreamedSamples,
+    collate,
+    get_spec,
+    load_split,
+)
+from sapa_hf.evaluation import (
+    WholeImage,
+    evaluate_segmentation,
+    overall_table,
+    per_class_table,
+    write_results,
+)
+from sapa_hf.pictures import comparison_strip, legend_for, overlay, palette, with_legend
 
 from .base import Task
 from .fingerprint import data_fingerprint
 from .warm_start import build_model
+
+PICTURE_HEIGHT = 256  # smaller images are enlarged, so that their captions can be read
 
 
 class SegmentationTask(Task):
@@ -61,7 +78,7 @@ class SegmentationTask(Task):
     def _train_split(self):
         return load_split(self.spec, self.spec.train_split, streaming=self.arguments.data.streaming)
 
-    def train_samples(self) -> Samples:
+    def train_samples(self, start: int, rank: int, world_size: int) -> Samples | StreamedSamples:
         """Give the training split with the recipe's random transform."""
         data = self.arguments.data
         transform = SegmentationTransform(
@@ -73,12 +90,20 @@ class SegmentationTask(Task):
             photometric=data.photometric,
             ignore_index=self.spec.ignore_index,
         )
-        return Samples(
-            self._train_split,
+        seed = self.arguments.run.seed
+        if not data.streaming:
+            return Samples(self._train_split, self.spec, transform=transform, seed=seed, on_bad=data.on_bad)
+        return StreamedSamples(
+            self._train_split.shuffle(seed, buffer_size=data.shuffle_buffer),
             self.spec,
             transform=transform,
-            seed=self.arguments.run.seed,
+            seed=seed,
+            rank=rank,
+            world_size=world_size,
             on_bad=data.on_bad,
+            start=start,
+            batch_size=self.arguments.optimization.batch_size,
+            epochs=None,
         )
 
     def fingerprint(self) -> str:
@@ -95,16 +120,31 @@ class SegmentationTask(Task):
 
     def evaluate(self, model: PreTrainedModel, accelerator: Accelerator) -> dict[str, float | list]:
         """Score whole images of the evaluation split."""
-        return self._score(model, accelerator, self.spec.eval_split, self.arguments.evaluation.eval_limit)
+        return self._score(model, accelerator, self._eval_samples, self.arguments.evaluation.eval_limit)
 
     def pictures(self, model: PreTrainedModel) -> dict[str, Image.Image]:
         """Draw a few images of the evaluation split: photo, labels and prediction side by side."""
-        return {}
+        inference, colours = WholeImage(**self._protocol()), palette(self.spec.num_labels)
+        strips = {}
+        for number in range(min(self.arguments.evaluation.pictures, len(self._eval_samples))):
+            sample = self._eval_samples[number]
+            image, labels = sample["image"], sample["labels"]
+            predicted = inference.predict(model, image, f"image {sample['id']}")
+            panels = {
+                "photo": Image.fromarray(image),
+                "labels": overlay(image, labels, colours),
+                "prediction": overlay(image, predicted, colours),
+            }
+            strip = comparison_strip(panels, height=max(PICTURE_HEIGHT, len(image)))
+            strips[f"{number}"] = with_legend(
+                strip, legend_for([labels, predicted], self.spec.id2label, colours)
+            )
+        return strips
 
     def report(self, model: PreTrainedModel, accelerator: Accelerator, training: dict, path: Path) -> str:
         """Score the finished model on the final split."""
         split = self.arguments.evaluation.final_split or self.spec.test_split or self.spec.eval_split
-        metrics = self._score(model, accelerator, split)
+        metrics = self._score(model, accelerator, self._whole_images(split))
         if accelerator.is_main_process:
             extra = {"task": self.name, "split": split, "training": training, "evaluation": self._protocol()}
             write_results(path, metrics, model, self.spec, extra)
@@ -112,13 +152,21 @@ class SegmentationTask(Task):
         tables = per_class_table(metrics["per_class"]), overall_table({f"{self.spec.name} {split}": metrics})
         return "\n\n".join(tables)
 
+    @cached_property
+    def _eval_samples(self) -> Samples:
+        return self._whole_images(self.spec.eval_split)
+
+    def _whole_images(self, split: str) -> Samples:
+        """The images of a split as they are."""
+        return Samples(load_split(self.spec, split), self.spec, on_bad=self.arguments.data.on_bad)
+
     def _score(
-        self, model: PreTrainedModel, accelerator: Accelerator, split: str, limit: int | None = None
+        self, model: PreTrainedModel, accelerator: Accelerator, samples: Samples, limit: int | None = None
     ) -> dict[str, float | list]:
-        """Score a split, its images shared out over the ranks."""
+        """Score images, shared out over the ranks."""
         return evaluate_segmentation(
             model,
-            Samples(load_split(self.spec, split), self.spec, on_bad=self.arguments.data.on_bad),
+            samples,
             num_labels=self.spec.num_labels,
             ignore_index=self.spec.ignore_index,
             device=accelerator.device,

@@ -4,42 +4,54 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
+from typing import TYPE_CHECKING
 
 import torch
 from accelerate import Accelerator
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, IterableDataset
 
 from .arguments import Arguments
 from .checkpoint import Progress
 from .interruption import ignore_in_worker
 from .sampler import MicroBatches
 
+if TYPE_CHECKING:
+    from sapa_hf.tasks import Task
+
 
 def steps_of_batches(
-    samples, collate, arguments: Arguments, progress: Progress, accelerator: Accelerator
-) -> Iterator:
+    task: Task, arguments: Arguments, progress: Progress, accelerator: Accelerator
+) -> Iterator[list[dict]]:
     """Yield, for every remaining step, the list of this rank's micro-batches."""
-    optimization = arguments.optimization
-    sampler = MicroBatches(
-        len(samples),
-        optimization.batch_size,
-        optimization.max_steps - progress.step,
-        optimization.gradient_accumulation_steps,
-        start=progress.samples_seen,
-        seed=arguments.run.seed,
-        rank=accelerator.process_index,
-        world_size=accelerator.num_processes,
-    )
+    optimization, seed = arguments.optimization, arguments.run.seed
+    steps, accumulation = optimization.max_steps - progress.step, optimization.gradient_accumulation_steps
+    rank, world_size = accelerator.process_index, accelerator.num_processes
+    samples = task.train_samples(progress.samples_seen // world_size, rank, world_size)
+    if isinstance(samples, IterableDataset):
+        order = {"batch_size": optimization.batch_size}
+    else:
+        order = {
+            "batch_sampler": MicroBatches(
+                len(samples),
+                optimization.batch_size,
+                steps,
+                accumulation,
+                start=progress.samples_seen,
+                seed=seed,
+                rank=rank,
+                world_size=world_size,
+            )
+        }
     loader = DataLoader(
         samples,
-        batch_sampler=sampler,
-        collate_fn=collate,
+        **order,
+        collate_fn=task.collate,
         num_workers=arguments.data.num_workers,
         pin_memory=accelerator.device.type == "cuda",
         worker_init_fn=ignore_in_worker,
         # Its own generator: a loader without one draws from torch's global state when it starts.
-        generator=torch.Generator().manual_seed(arguments.run.seed),
+        generator=torch.Generator().manual_seed(seed),
     )
     micro_batches = iter(loader)
-    while batches := list(islice(micro_batches, optimization.gradient_accumulation_steps)):
-        yield batches
+    for _ in range(steps):
+        yield list(islice(micro_batches, accumulation))

@@ -62,7 +62,6 @@ class Trainer:
             log_with=None if run.tracker == "none" else run.tracker,
             project_config=ProjectConfiguration(project_dir=str(self.folder.path)),
         )
-        self.samples = task.train_samples()
         set_seed(run.seed)  # the same weights on every rank
         model = task.build_model()
         if arguments.model.gradient_checkpointing:
@@ -135,9 +134,7 @@ class Trainer:
         """Take the remaining steps one by one, and count them."""
         progress, images = self.progress, self._images_per_step()
         began = time.perf_counter()
-        for batches in steps_of_batches(
-            self.samples, self.task.collate, self.arguments, progress, self.accelerator
-        ):
+        for batches in steps_of_batches(self.task, self.arguments, progress, self.accelerator):
             try:
                 result = training_step(
                     self.accelerator,
