@@ -1,0 +1,201 @@
+"""The benchmark's errors of estimated depth, from ten running sums.
+
+Definitions: Eigen et al., Depth Map Prediction from a Single Image using a Multi-Scale Deep Network, NeurIPS
+2014, and the evaluation of BTS (Lee et al., 2019), whose silog is in hundredths. With truth t and prediction
+p in metres, e = p - t and g = log p - log t, every error is a mean over pixels or a root of one: a data set
+of any size needs their sums only, and those of several processes merge by a sum.
+"""
+
+import datasets
+import evaluate
+import numpy as np
+
+_DESCRIPTION = """
+Errors and accuracies of estimated depth in metres, averaged per image and then over the images, as the NYU
+Depth V2 and KITTI benchmarks do, or over all pixels.
+"""
+
+_KWARGS_DESCRIPTION = """
+Args:
+    predictions: list of maps (H, W) in metres; each may have its own size. They are clamped to the range.
+    references: list of maps (H, W) in metres of the same sizes; pixels that are not finite or not strictly
+        inside the range are left out.
+    average (str): "images" (the benchmark's: an image's mean counts once, however many pixels it has) or
+        "pixels"; "images" unless told.
+Options of the constructor:
+    min_depth (float), max_depth (float): the range in metres; 1e-3 and 10 unless told.
+    crop (str, optional): "eigen" (NYU Depth V2, rows 45 to 471 and columns 41 to 601 of 480 x 640) or "garg"
+        (KITTI, 151 to 367 and 44 to 1180 of 370 x 1224), scaled to each image; none unless told.
+Returns:
+    abs_rel, sq_rel, rmse, rmse_log, log10, silog (lower is better; silog in hundredths), delta1, delta2 and
+    delta3 (shares of pixels within a factor of 1.25, its square and its cube; higher is better): floats.
+"""
+
+_CITATION = """
+@inproceedings{eigen2014depth,
+title={Depth Map Prediction from a Single Image using a Multi-Scale Deep Network},
+author={Eigen, David and Puhrsch, Christian and Fergus, Rob}, booktitle={NeurIPS}, year={2014}}
+"""
+
+KEYS = ("abs_rel", "sq_rel", "rmse", "rmse_log", "log10", "silog", "delta1", "delta2", "delta3")
+CROPS = {"eigen": ((45, 471, 480), (41, 601, 640)), "garg": ((151, 367, 370), (44, 1180, 1224))}
+IMAGES, PIXELS = range(2)  # rows of the sums
+
+
+def crop_window(name: str, shape: tuple[int, int]) -> tuple[slice, slice]:
+    """Scale a benchmark's crop to an image: the start rounds down and the stop up.
+
+    Args:
+        name: "eigen" or "garg".
+        shape: (H, W) of the image.
+    """
+    rows, columns = (
+        slice(start * size // whole, -(-stop * size // whole))
+        for size, (start, stop, whole) in zip(shape, CROPS[name], strict=True)
+    )
+    return rows, columns
+
+
+def pixel_means(prediction: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Average what all errors are made of: (N,) and (N,) in metres -> (9,).
+
+    The nine are |e| / t, e^2 / t, e^2, g^2, |g| / log 10, g, and the three shares.
+    """
+    error, logs = prediction - truth, np.log(prediction) - np.log(truth)
+    factor = np.maximum(prediction / truth, truth / prediction)
+    return np.array(
+        [
+            np.mean(np.abs(error) / truth),
+            np.mean(error**2 / truth),
+            np.mean(error**2),
+            np.mean(logs**2),
+            np.mean(np.abs(logs)) / np.log(10),
+            np.mean(logs),
+            *(np.mean(factor < 1.25**power) for power in (1, 2, 3)),
+        ]
+    )
+
+
+def errors(means: np.ndarray) -> np.ndarray:
+    """Turn `pixel_means` (9,) into the errors (9,), in the order of KEYS."""
+    abs_rel, sq_rel, square, log_square, log10, log_mean, *deltas = means
+    silog = 100 * np.sqrt(max(log_square - log_mean**2, 0.0))  # rounding can fall below 0
+    return np.array([abs_rel, sq_rel, np.sqrt(square), np.sqrt(log_square), log10, silog, *deltas])
+
+
+@evaluate.utils.file_utils.add_start_docstrings(_DESCRIPTION, _KWARGS_DESCRIPTION)
+class Depth(evaluate.Metric):
+    """Depth errors with constant memory; see the text above for arguments and results."""
+
+    def __init__(
+        self, *args, min_depth: float = 1e-3, max_depth: float = 10.0, crop: str | None = None, **kwargs
+    ):
+        super().__init__(*args, **kwargs)
+        if self.num_process > 1:
+            raise ValueError(
+                f"num_process={self.num_process} is not supported: give each process its own metric, sum "
+                "their `sums` and pass the result to `merge`"
+            )
+        if not 0 < min_depth < max_depth < float("inf"):
+            raise ValueError(
+                f"0 < min_depth < max_depth is needed, in metres; got {min_depth} and {max_depth}"
+            )
+        if crop is not None and crop not in CROPS:
+            raise ValueError(f"crop is None or one of {', '.join(CROPS)}, got {crop!r}")
+        self.min_depth, self.max_depth, self.crop = min_depth, max_depth, crop
+        self._clear()
+
+    def _info(self):
+        return evaluate.MetricInfo(
+            description=_DESCRIPTION,
+            citation=_CITATION,
+            inputs_description=_KWARGS_DESCRIPTION,
+            features=datasets.Features({"predictions": datasets.Image(), "references": datasets.Image()}),
+        )
+
+    def _clear(self):
+        # Row IMAGES: the nine errors summed over images, and the images; row PIXELS: the nine means summed
+        # over pixels, and the pixels.
+        self.sums = np.zeros((2, len(KEYS) + 1))
+        self._added = 0
+
+    def __len__(self):
+        return self._added
+
+    def add_batch(self, *, predictions=None, references=None, **kwargs):
+        """Measure some images; one without a pixel to measure counts for nothing.
+
+        Raises:
+            ValueError: the lists or the maps differ in size, or a prediction is not a number.
+        """
+        if kwargs:
+            raise ValueError(f"unknown inputs {sorted(kwargs)}; give predictions and references")
+        if predictions is None or references is None:
+            raise ValueError("predictions and references are needed, both as lists of maps (H, W)")
+        if len(predictions) != len(references):
+            raise ValueError(f"got {len(predictions)} predictions but {len(references)} references")
+        pairs = [self._checked(p, r) for p, r in zip(predictions, references, strict=True)]
+        for prediction, truth in pairs:  # all are checked before the first is counted
+            self._added += 1
+            if truth.size:
+                means = pixel_means(prediction, truth)
+                self.sums[IMAGES] += (*errors(means), 1)
+                self.sums[PIXELS] += (*means * truth.size, truth.size)
+
+    def add(self, *, prediction=None, reference=None, **kwargs):
+        """Measure one image."""
+        self.add_batch(predictions=[prediction], references=[reference], **kwargs)
+
+    def _checked(self, prediction, reference) -> tuple[np.ndarray, np.ndarray]:
+        """Return the pixels that count, (N,) float64 each, the predictions clamped."""
+        prediction, reference = np.asarray(prediction), np.asarray(reference)
+        if prediction.shape != reference.shape or reference.ndim != 2:
+            raise ValueError(
+                f"a prediction is {prediction.shape} and its reference {reference.shape}; both must be maps "
+                "(H, W): resize the prediction to the size of the reference"
+            )
+        if self.crop is not None:
+            window = crop_window(self.crop, reference.shape)
+            prediction, reference = prediction[window], reference[window]
+        prediction, reference = prediction.astype(np.float64), reference.astype(np.float64)
+        if np.isnan(prediction).any():
+            raise ValueError("a prediction holds nan; the model's weights or its precision are at fault")
+        valid = (reference > self.min_depth) & (reference < self.max_depth)  # false for nan and infinity
+        return np.clip(prediction[valid], self.min_depth, self.max_depth), reference[valid]
+
+    def merge(self, sums: np.ndarray):
+        """Add the sums of another process, or the total of several.
+
+        Args:
+            sums: (2, 10).
+
+        Raises:
+            ValueError: they have not this form.
+        """
+        sums = np.asarray(sums)
+        if sums.shape != self.sums.shape or not np.isfinite(sums).all():
+            raise ValueError(f"sums are finite numbers {self.sums.shape}, got {sums.dtype} of {sums.shape}")
+        self.sums += sums
+
+    def compute(self, *, predictions=None, references=None, **kwargs):
+        """Compute the results over all that was added, then start anew."""
+        if predictions is not None or references is not None:
+            self.add_batch(predictions=predictions, references=references)
+        if not self._added and not self.sums.any():
+            raise ValueError("nothing was added: call add_batch, or pass predictions and references")
+        results = self._compute(**kwargs)
+        self._clear()
+        return results
+
+    def _compute(self, average: str = "images") -> dict:
+        if average not in ("images", "pixels"):
+            raise ValueError(f'average is "images" or "pixels", got {average!r}')
+        *totals, count = self.sums[IMAGES if average == "images" else PIXELS]
+        if not count:
+            raise ValueError(
+                f"no reference has a pixel strictly inside {self.min_depth}..{self.max_depth} m"
+                f"{f' within the {self.crop} crop' if self.crop else ''}; are references in metres?"
+            )
+        means = np.array(totals) / count
+        values = means if average == "images" else errors(means)
+        return {key: float(value) for key, value in zip(KEYS, values, strict=True)}
