@@ -101,7 +101,7 @@ def resized_size(shape: tuple[int, int], base_size: tuple[int, int], factor: flo
 
 
 def resize_crop(image: np.ndarray, size: tuple[int, int], box: tuple[int, int, int, int]) -> Image.Image:
-    """Resize a photo bilinearly, computing only the crop: the values are those of resizing all of it.
+    """Resize a photo bilinearly, computing only the crop: up to rounding, the values of resizing all of it.
 
     Args:
         image: (H, W, 3) uint8.
