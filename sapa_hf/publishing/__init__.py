@@ -1,0 +1,20 @@
+"""Publishing: a folder the Hub can host, its card, a check in a bare interpreter, and the upload."""
+
+from .card import write_card
+from .check import check_folder
+from .family import FAMILIES, Family
+from .folder import assemble_folder, find_model, find_results
+from .load import load_model
+from .push import push_folder
+
+__all__ = [
+    "FAMILIES",
+    "Family",
+    "assemble_folder",
+    "check_folder",
+    "find_model",
+    "find_results",
+    "load_model",
+    "push_folder",
+    "write_card",
+]

@@ -1,0 +1,63 @@
+"""Turn a trained model into a folder for the Hub: `publish.py --run runs/x --output_dir FOLDER`.
+
+The folder is loaded again in an interpreter without sapa_hf before anything is uploaded; only `--push`
+uploads.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from transformers.utils.logging import disable_progress_bar
+
+from sapa_hf.publishing import assemble_folder, check_folder, find_model, find_results, push_folder
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Assemble, check and, when asked to, upload."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--run", help="output_dir of a training run")
+    parser.add_argument("--model", default="best", help="best or last of the run, or a model folder")
+    parser.add_argument("--output_dir", required=True, help="folder to write")
+    parser.add_argument("--overwrite", action="store_true", help="write over an earlier folder's files")
+    parser.add_argument(
+        "--base_model", help='checkpoint the training started from, or "scratch"; default: as recorded'
+    )
+    parser.add_argument("--repo_id", help="ORGANISATION/NAME on the Hub")
+    parser.add_argument("--push", action="store_true", help="upload to repo_id")
+    parser.add_argument("--private", action="store_true", help="make a new repository private")
+    options = parser.parse_args(arguments)
+    if options.run is None and options.model in ("best", "last"):
+        parser.error("give --run FOLDER, or a model folder as --model FOLDER")
+    if options.push and not options.repo_id:
+        parser.error("--push needs --repo_id ORGANISATION/NAME")
+
+    disable_progress_bar()
+    try:
+        folder = publish(options)
+    except (FileNotFoundError, ValueError, RuntimeError) as error:
+        sys.exit(f"publish: {error}")
+    if options.push:
+        commit = push_folder(folder, options.repo_id, options.private)
+        print(f"uploaded {options.repo_id}, revision {commit}")
+
+
+def publish(options: argparse.Namespace):
+    """Assemble the folder and load it back in a bare interpreter."""
+    model, results = find_model(options.run, options.model), find_results(options.run, options.model)
+    folder = assemble_folder(
+        model, options.output_dir, results, options.repo_id, options.base_model, options.overwrite
+    )
+    difference = check_folder(folder)
+    print(
+        f"wrote {folder}"
+        + ("" if results else "; no results file measured these weights, and the card says so")
+    )
+    print(f"loaded it without sapa_hf: the largest difference of the outputs is {difference:g}")
+    return folder
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,259 @@
+"""Publishing: what is refused, what the card says, and under which licence."""
+
+import json
+import re
+import runpy
+
+import pytest
+import torch
+from huggingface_hub import ModelCard
+from PIL import Image
+from published import METRICS, edit_json, save_model, tiny_model, write_run
+from safetensors.torch import load_file, save_file
+from sapa_hf.scripts.publish import main
+
+import sapa_hf.publishing.card
+from sapa_hf.publishing import assemble_folder, find_model, find_results, load_model
+from sapa_hf.publishing.card import set_revision
+from sapa_hf.publishing.licence import licence_for
+
+
+@pytest.fixture(autouse=True)
+def small_count(monkeypatch):
+    """Count FLOPs at a small size, which is quick."""
+    monkeypatch.setattr(sapa_hf.publishing.card, "SIZE", (64, 64))
+
+
+@pytest.fixture
+def model_folder(tmp_path):
+    save_model(tmp_path / "model", tiny_model())
+    return tmp_path / "model"
+
+
+def publish(tmp_path, results="found", **options):
+    run = write_run(
+        tmp_path / "run", **{key: options.pop(key) for key in ("checkpoint", "classes") if key in options}
+    )
+    results = find_results(run) if results == "found" else results
+    return assemble_folder(run / "best", tmp_path / "hub" / "tiny-model", results, **options)
+
+
+def test_a_git_lfs_pointer_is_called_one(model_folder):
+    (model_folder / "model.safetensors").write_text(
+        "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n"
+    )
+    with pytest.raises(ValueError, match="Git LFS pointer, not the weights: fetch them with"):
+        load_model(model_folder)
+
+
+def test_a_renamed_pickle_is_called_one(model_folder):
+    torch.save({"weight": torch.zeros(1)}, model_folder / "model.safetensors")
+    with pytest.raises(ValueError, match="PyTorch pickle under another name"):
+        load_model(model_folder)
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff" * 100])
+def test_a_file_that_is_no_safetensors_is_named(model_folder, content):
+    (model_folder / "model.safetensors").write_bytes(content)
+    with pytest.raises(ValueError, match=r"model\.safetensors is no whole safetensors file"):
+        load_model(model_folder)
+
+
+def test_a_truncated_download_is_named(model_folder):
+    weights = model_folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(ValueError, match="was the download cut short"):
+        load_model(model_folder)
+
+
+def test_a_bin_file_is_not_read(model_folder):
+    (model_folder / "model.safetensors").rename(model_folder / "pytorch_model.bin")
+    with pytest.raises(FileNotFoundError, match=r"pytorch_model\.bin is a pickle and is not read"):
+        load_model(model_folder)
+
+
+def test_weights_in_several_files_load(tmp_path):
+    model = tiny_model()
+    model.save_pretrained(tmp_path, max_shard_size="30KB")
+    assert not (tmp_path / "model.safetensors").exists()
+    loaded = load_model(tmp_path).state_dict()
+    assert all(torch.equal(loaded[key], value) for key, value in model.state_dict().items())
+
+
+def test_another_variants_config_lists_missing_and_unexpected(model_folder):
+    edit_json(model_folder / "config.json", upsampler="sapa-i")
+    with pytest.raises(
+        ValueError, match=r"upsampler 'sapa-i'.*unexpected: decode_head\.upsamplers\.0\.gate\.bias"
+    ):
+        load_model(model_folder)
+
+
+def test_a_plain_models_weights_lack_the_upsamplers(tmp_path):
+    save_model(tmp_path, tiny_model("bilinear"))
+    edit_json(tmp_path / "config.json", upsampler="sapa-g")
+    with pytest.raises(ValueError, match=r"missing: decode_head\.upsamplers\.0\.gate\.bias.*and \d+ more"):
+        load_model(tmp_path)
+
+
+def test_another_width_lists_both_shapes(model_folder):
+    edit_json(model_folder / "config.json", upsampler_embedding_dim=4)
+    with pytest.raises(ValueError, match=r"of another shape: .*key\.weight \(\(8, 16\) for \(4, 16\)\)"):
+        load_model(model_folder)
+
+
+@pytest.mark.parametrize("key", ["attn_implementation", "_attn_implementation"])
+def test_a_config_that_names_a_kernel_is_refused(model_folder, key):
+    edit_json(model_folder / "config.json", **{key: "someone/kernel"})
+    with pytest.raises(ValueError, match="asks for compiled code"):
+        load_model(model_folder)
+
+
+def test_a_foreign_model_is_refused_before_anything_is_loaded(model_folder):
+    edit_json(model_folder / "config.json", model_type="bert")
+    with pytest.raises(ValueError, match="type 'bert' cannot be published from here; the families are"):
+        load_model(model_folder)
+
+
+@pytest.mark.parametrize(("text", "message"), [("{", "is not JSON"), ("[]", "must hold an object")])
+def test_a_broken_config_is_named(model_folder, text, message):
+    (model_folder / "config.json").write_text(text)
+    with pytest.raises(ValueError, match=message):
+        load_model(model_folder)
+
+
+def test_the_card_shows_the_measured_results(tmp_path):
+    folder = publish(tmp_path)
+    card = ModelCard.load(folder / "README.md")
+    results = {result.metric_type: result for result in card.data.eval_results}
+    assert results["mean_iou"].metric_value == METRICS["mean_iou"]
+    assert results["mean_iou"].dataset_name == "scenes" and results["mean_iou"].dataset_split == "test"
+    assert "overall_accuracy" not in results  # it was not measured
+    assert "| mean IoU | 43.21 |" in card.text and "| wall | 50.00 | - | 75.00 |" in card.text
+    assert card.data.pipeline_tag == "image-segmentation" and "sapa-g" in card.data.tags
+    assert card.data.datasets is None  # "scenes" is not on the Hub
+    assert "Not measured" not in card.text
+
+
+def test_without_results_the_card_says_so_and_claims_nothing(tmp_path):
+    folder = publish(tmp_path, results=None)
+    card = ModelCard.load(folder / "README.md")
+    assert "**Not measured.**" in card.text and card.data.eval_results is None
+    assert not (folder / "results.json").exists()
+    assert "## Results" not in card.text
+
+
+def test_the_papers_numbers_are_called_the_papers(tmp_path):
+    card = ModelCard.load(publish(tmp_path) / "README.md")
+    assert "not for this model: the paper's SegFormer-B1" in card.text
+    assert all(result.metric_value <= 0.5 for result in card.data.eval_results)
+
+
+def test_the_card_counts_parameters_and_flops(tmp_path):
+    text = ModelCard.load(publish(tmp_path) / "README.md").text
+    parameters = sum(p.numel() for p in tiny_model().parameters())
+    assert f"| this model, as it computes | {parameters / 1e6:.3f} |" in text
+    assert "its 6 upsamplers alone" in text and "Table 1 counts two" in text
+
+
+def test_class_names_cannot_break_the_card(tmp_path):
+    name = "a|b\n# <script>`x`"
+    row = {"id": 1, "name": name, "iou": 0.1, "boundary_iou": 0.1, "accuracy": 0.1, "pixels": 1}
+    text = ModelCard.load(publish(tmp_path, classes=[row]) / "README.md").text
+    assert "| a\\|b # &lt;script>'x' | 10.00 |" in text
+
+
+@pytest.mark.parametrize("base", ["nvidia/mit-b1", "nvidia/segformer-b1-finetuned-ade-512-512"])
+def test_nvidias_weights_keep_nvidias_licence(tmp_path, base):
+    folder = publish(tmp_path, checkpoint=base)
+    card = ModelCard.load(folder / "README.md")
+    assert card.data.license == "other" and card.data.base_model == base
+    assert "NVlabs/SegFormer" in card.data.license_link
+    assert "no commercial use" in card.text and "no commercial use" in (folder / "LICENSE").read_text()
+
+
+def test_licence_follows_the_start_of_the_training():
+    assert licence_for("scratch").fields == {"license": "apache-2.0"}
+    assert licence_for("someone/model").fields == {"license": "other", "base_model": "someone/model"}
+    assert licence_for(None).fields == {"license": "other"}
+    assert "no licence is granted" in licence_for(None).text
+    local = licence_for("/home/me/checkpoints/mine")
+    assert local.fields == {"license": "other"} and "/home" not in local.text and "mine" in local.text
+
+
+def test_from_scratch_is_apache(tmp_path):
+    card = ModelCard.load(publish(tmp_path) / "README.md")
+    assert card.data.license == "apache-2.0" and "Started from: random weights" in card.text
+
+
+def test_published_results_tell_no_local_path(tmp_path):
+    folder = publish(tmp_path)
+    assert str(tmp_path) not in (folder / "results.json").read_text()
+    assert str(tmp_path) not in (folder / "README.md").read_text()
+    assert json.loads((folder / "results.json").read_text())["training"]["settings"]["output_dir"] == "run"
+
+
+def test_results_of_another_model_are_refused(tmp_path):
+    results = find_results(write_run(tmp_path / "other", upsampler="sapa-b"))
+    with pytest.raises(ValueError, match="results file is another model's: upsampler is 'sapa-b'"):
+        publish(tmp_path, results=results)
+
+
+def test_last_weights_have_results_only_if_they_are_the_best(tmp_path):
+    run = write_run(tmp_path / "run", best_step=20)
+    assert find_results(run, "best") and find_results(run, "last") is None
+    assert find_results(write_run(tmp_path / "run2", best_step=30), "last")
+    assert find_results(run, str(run / "best")) is None  # a folder has a file of its own
+    with pytest.raises(FileNotFoundError, match="Has the run finished"):
+        find_model(tmp_path)
+
+
+def test_nothing_is_overwritten_unasked(tmp_path):
+    folder = publish(tmp_path)
+    (folder / "notes.txt").write_text("mine")
+    with pytest.raises(ValueError, match="is not empty: choose another folder"):
+        publish(tmp_path)
+    publish(tmp_path, overwrite=True, results=None)
+    assert (folder / "notes.txt").read_text() == "mine" and not (folder / "results.json").exists()
+    with pytest.raises(ValueError, match="is the model folder itself"):
+        assemble_folder(folder, folder, overwrite=True)
+
+
+def test_a_missing_processor_is_named(tmp_path):
+    tiny_model().save_pretrained(tmp_path / "model")
+    with pytest.raises(FileNotFoundError, match="save the image processor beside the model"):
+        assemble_folder(tmp_path / "model", tmp_path / "hub")
+
+
+def test_the_example_in_the_card_runs(tmp_path, monkeypatch):
+    folder = publish(tmp_path, repo_id="someone/tiny-model")
+    set_revision(folder, "0123456789" * 4)
+    code = re.search(r"```python\n(.*?)```", (folder / "README.md").read_text(), re.DOTALL).group(1)
+    assert 'repository = "someone/tiny-model"' in code and f'revision = "{"0123456789" * 4}"' in code
+    assert "trust_remote_code=True" in code and "revision=revision" in code
+    monkeypatch.chdir(tmp_path)
+    Image.new("L", (50, 40)).save("photo.jpg")
+    (tmp_path / "example.py").write_text(code.replace("someone/tiny-model", str(folder)))
+    assert runpy.run_path("example.py")["labels"].shape == (40, 50)
+
+
+@pytest.mark.parametrize("commit", ["main", "0123456", "g" * 40])
+def test_a_revision_is_a_full_commit_hash(tmp_path, commit):
+    with pytest.raises(ValueError, match="40 hexadecimal digits"):
+        set_revision(publish(tmp_path, results=None), commit)
+
+
+def test_weights_are_published_bit_for_bit(tmp_path):
+    folder = publish(tmp_path)
+    saved, published = (load_file(path / "model.safetensors") for path in (tmp_path / "run" / "best", folder))
+    assert saved.keys() == published.keys()
+    assert all(torch.equal(saved[key], published[key]) for key in saved)
+
+
+def test_the_script_says_in_a_line_what_is_wrong(tmp_path, model_folder):
+    weights = load_file(model_folder / "model.safetensors")
+    weights.pop("decode_head.classifier.bias")
+    save_file(weights, model_folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(SystemExit, match=r"publish: The weights in .*missing: decode_head\.classifier\.bias"):
+        main(["--model", str(model_folder), "--output_dir", str(tmp_path / "hub")])
+    with pytest.raises(SystemExit):
+        main(["--run", "x", "--output_dir", "y", "--push"])
