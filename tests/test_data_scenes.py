@@ -5,11 +5,11 @@ import pytest
 from PIL import Image
 
 from sapa_hf.data import Samples, get_spec, load_split
-from sapa_hf.data.raycast import Camera, Room, render, trace
-from sapa_hf.data.rooms import CLASSES, random_room
-from sapa_hf.data.scenes import rows
-from sapa_hf.data.solids import Ball, Box, Pole, Shell
-from sapa_hf.data.textures import PATTERNS, Texture
+from sapa_hf.data.scenes.dataset import rows
+from sapa_hf.data.scenes.raycast import Camera, Room, render, trace
+from sapa_hf.data.scenes.rooms import CLASSES, random_room
+from sapa_hf.data.scenes.solids import Ball, Box, Pole, Shell
+from sapa_hf.data.scenes.textures import PATTERNS, Texture
 
 PLAIN = Texture("plaster", (0.8, 0.2, 0.2), (0.8, 0.2, 0.2))
 AHEAD = Camera(np.array([0, 1, -2], np.float32), yaw=0.0, pitch=0.0, focal=1.0)

@@ -10,20 +10,23 @@ from .camvid import CAMVID
 from .collate import collate
 from .custom import CUSTOM
 from .decode import BadSampleError, decode_depth, decode_image, decode_mask
+from .depth_transform import DepthTransform
 from .labels import check_labels, reduce_labels
 from .load import load_split
+from .nyu_depth_v2 import NYU_DEPTH_V2
 from .samples import Samples
 from .scenes import SCENES
 from .spec import DatasetSpec, with_local_names
 from .streaming import StreamedSamples
 from .transforms import SegmentationTransform
 
-SPECS = {spec.name: spec for spec in (ADE20K, CAMVID, SCENES, CUSTOM)}
+SPECS = {spec.name: spec for spec in (ADE20K, CAMVID, NYU_DEPTH_V2, SCENES, CUSTOM)}
 
 __all__ = [
     "SPECS",
     "BadSampleError",
     "DatasetSpec",
+    "DepthTransform",
     "Samples",
     "SegmentationTransform",
     "StreamedSamples",

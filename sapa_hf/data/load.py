@@ -65,17 +65,15 @@ def _source(spec: DatasetSpec, split: str) -> dict[str, Any]:
 
 def _undecoded(dataset, spec: DatasetSpec):
     """Keep the spec's columns, images as bytes; ValueError naming those present where one is missing."""
-    if dataset.features is None:
-        dataset = dataset._resolve_features()
-    present = list(dataset.features)
-    missing = [column for column in spec.columns if column not in present]
+    features = dataset.features or dict.fromkeys(next(iter(dataset)))  # a stream may not know its features
+    missing = [column for column in spec.columns if column not in features]
     if missing:
         raise ValueError(
             f"the data set {spec.name!r} has no column {', '.join(map(repr, missing))}; its columns are "
-            f"{', '.join(map(repr, present))}: give id_column, image_column, label_column or depth_column"
+            f"{', '.join(map(repr, features))}: give id_column, image_column, label_column or depth_column"
         )
     dataset = dataset.select_columns(spec.columns)
     for column in spec.columns:
-        if isinstance(dataset.features[column], datasets.Image):
+        if isinstance(features[column], datasets.Image):
             dataset = dataset.cast_column(column, datasets.Image(decode=False))
     return dataset

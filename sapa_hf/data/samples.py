@@ -88,7 +88,10 @@ def make_sample(
     rng: np.random.Generator | None = None,
     skipped: int = 0,
 ) -> dict[str, Any]:
-    """Decode, check and transform one row; errors name it by `row_name` and, where it has one, its id."""
+    """Decode, check and transform one row; errors name it by `row_name` and, where it has one, its id.
+
+    A mask or depth map without an EXIF orientation of its own lies over the photo as it is displayed.
+    """
     id_ = str(row[spec.id_column]) if spec.id_column else row_name
     name = f"{row_name} ({id_})" if spec.id_column else row_name
     image = decode_image(row[spec.image_column], f"{name}, {spec.image_column}")  # (H, W, 3)

@@ -1,4 +1,4 @@
-"""Scenes, the procedural data set: ray-cast rooms with exact labels and exact metric depth."""
+"""The data set of rendered rooms: its description, its rows, and their place in `datasets`' cache."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import datasets
 import numpy as np
 from PIL import Image
 
-from . import raycast, rooms, solids, textures
-from .spec import DatasetSpec
+from ..spec import DatasetSpec
+from . import finishes, raycast, rooms, solids, textures
 
 SPLITS = ("train", "validation", "test")
 BLOCK = 16  # rooms a shard of the streaming form
@@ -104,5 +104,5 @@ def _encoded(array: np.ndarray, form: str) -> bytes:
 
 def _source_hash() -> str:
     """Digest of the code that draws the rooms."""
-    files = (raycast.__file__, rooms.__file__, solids.__file__, textures.__file__)
-    return hashlib.sha256(b"".join(Path(file).read_bytes() for file in files)).hexdigest()
+    modules = (finishes, raycast, rooms, solids, textures)
+    return hashlib.sha256(b"".join(Path(module.__file__).read_bytes() for module in modules)).hexdigest()
