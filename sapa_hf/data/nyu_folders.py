@@ -45,8 +45,9 @@ def convert_folders(
 ) -> list[Path]:
     """Write a split as parquet files, <output_dir>/data/<split>-00000-of-00049.parquet.
 
-    Photos and depth maps are copied bit for bit.     Each file appears whole or not at all; one that is there already is kept, so that an interrupted
-    conversion goes on where it stopped. All pairs are looked for before the first is read.
+    Photos and depth maps are copied bit for bit. Each parquet file appears whole or not at all; one that is
+    there already is kept, so that an interrupted conversion goes on where it stopped. All pairs are looked
+    for before the first is read.
 
     Args:
         list_file: see `read_list`.

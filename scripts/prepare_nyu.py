@@ -1,0 +1,38 @@
+"""Turn BTS's folders of NYU Depth V2 into parquet: one call for the training split, one for the test split.
+
+    python scripts/prepare_nyu.py --root sync --list nyudepthv2_train_files_with_gt.txt \
+        --split train --output_dir nyu
+    python scripts/prepare_nyu.py --root official_splits/test --list nyudepthv2_test_files_with_gt.txt \
+        --split test --output_dir nyu
+
+Training then takes data_path=nyu.
+"""
+
+import argparse
+import sys
+
+from sapa_hf.data.nyu_folders import convert_folders
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Convert one split."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--root", required=True, help="folder that the list's paths begin in")
+    parser.add_argument("--list", required=True, help="text file: photo, depth and focal length a line")
+    parser.add_argument("--split", required=True, choices=["train", "test"])
+    parser.add_argument("--output_dir", required=True, help="folder for data/<split>-*.parquet")
+    parser.add_argument("--rows_per_file", type=int, default=500)
+    options = parser.parse_args(arguments)
+    try:
+        files = convert_folders(
+            options.list, options.root, options.output_dir, options.split, options.rows_per_file
+        )
+    except (OSError, ValueError) as error:
+        sys.exit(f"prepare_nyu: {error}")
+    print(f"{len(files)} files of {options.split} are in {options.output_dir}/data")
+
+
+if __name__ == "__main__":
+    main()
