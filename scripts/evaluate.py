@@ -7,7 +7,6 @@ import argparse
 
 from accelerate import Accelerator
 
-import sapa_hf  # noqa: F401 (registers the models with transformers)
 from sapa_hf.data import SPECS, get_spec
 from sapa_hf.evaluation import evaluate_checkpoint, overall_table, per_class_table
 

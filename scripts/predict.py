@@ -5,7 +5,6 @@ import sys
 
 import torch
 
-import sapa_hf  # noqa: F401 (registers the models with transformers)
 from sapa_hf.predict import load_predictor, predict_files
 
 

@@ -153,11 +153,11 @@ def test_an_ignored_label_of_any_value_works(model):
         assert results["boundary_iou"] == expected["boundary_iou"]
 
 
-def test_the_models_mode_comes_back(model):
-    model.train()
+def test_the_mode_of_every_module_comes_back():
+    model = tiny_model().train()
+    model.decode_head.batch_norm.eval()  # frozen
     evaluate_segmentation(model, tiny_samples(1), num_labels=4, progress=False)
-    assert model.training
-    model.eval()
+    assert model.training and not model.decode_head.batch_norm.training
 
 
 def test_the_most_common_class_everywhere_is_the_baseline():

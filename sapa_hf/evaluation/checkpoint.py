@@ -1,6 +1,5 @@
 """Evaluation of a saved model on a split of a data set, on one process or several."""
 
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -22,12 +21,10 @@ def evaluate_checkpoint(
     revision: str | None = None,
     trust_remote_code: bool = False,
     short_side: int | None = None,
-    max_side: int = 2048,
-    scales: Sequence[float] = (1.0,),
-    flip: bool = False,
     limit: int | None = None,
     on_bad: str = "raise",
     output: str | Path | None = None,
+    **views,
 ) -> dict:
     """Score a saved segmentation model; every process gets the result, the first writes the results file.
 
@@ -39,12 +36,10 @@ def evaluate_checkpoint(
         revision: see `load_model`.
         trust_remote_code: see `load_model`.
         short_side: see `input_format`.
-        max_side: see `WholeImage`.
-        scales: see `WholeImage`.
-        flip: see `WholeImage`.
         limit: number of images; None for all.
         on_bad: "raise" or "skip" at an unreadable row; see `Samples`.
         output: path of the results file; None for none.
+        views: further arguments of `WholeImage`: max_side, multiple, scales, flip.
 
     Raises:
         ValueError: model and data set differ in their number of classes, or see `evaluate_segmentation`.
@@ -56,7 +51,7 @@ def evaluate_checkpoint(
             "evaluate it on the data set it was trained for"
         )
     form = input_format(load_processor(name_or_path, revision, trust_remote_code), short_side)
-    protocol = form | {"max_side": max_side, "scales": tuple(scales), "flip": flip}
+    protocol = form | views
     metrics = evaluate_segmentation(
         model,
         Samples(load_split(spec, split), spec, on_bad=on_bad),

@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from ..data.labels import check_labels
-from ..data.transforms import IMAGENET_MEAN, IMAGENET_STD
 from .scores import SegmentationScores
 from .whole_image import WholeImage
 
@@ -24,13 +23,6 @@ def evaluate_segmentation(
     *,
     num_labels: int,
     ignore_index: int = 255,
-    short_side: int | None = 512,
-    max_side: int = 2048,
-    multiple: int = 32,
-    scales: Sequence[float] = (1.0,),
-    flip: bool = False,
-    mean: Sequence[float] = IMAGENET_MEAN,
-    std: Sequence[float] = IMAGENET_STD,
     device: torch.device | str = "cpu",
     rank: int = 0,
     world_size: int = 1,
@@ -38,6 +30,7 @@ def evaluate_segmentation(
     progress: bool = True,
     limit: int | None = None,
     id2label: Mapping[int, str] | None = None,
+    **protocol,
 ) -> dict:
     """Score a model on a data set.
 
@@ -47,13 +40,6 @@ def evaluate_segmentation(
             not 0 stands in for an unreadable row and is left out.
         num_labels: number of classes.
         ignore_index: label value of pixels that do not count.
-        short_side: see `WholeImage`.
-        max_side: see `WholeImage`.
-        multiple: see `WholeImage`.
-        scales: see `WholeImage`.
-        flip: see `WholeImage`.
-        mean: see `WholeImage`.
-        std: see `WholeImage`.
         device: where the model lies; counts are summed there.
         rank: this process takes images rank, rank + world_size, ...: none is counted twice.
         world_size: number of processes.
@@ -61,6 +47,7 @@ def evaluate_segmentation(
         progress: whether rank 0 shows a bar.
         limit: number of images to use; None for all.
         id2label: class names for the per-class results.
+        protocol: the arguments of `WholeImage`: short_side, max_side, multiple, scales, flip, mean, std.
 
     Returns:
         mean_iou, mean_accuracy, overall_accuracy, boundary_iou, per_class (see
@@ -70,8 +57,8 @@ def evaluate_segmentation(
         ValueError: a label is neither a class nor ignored, logits are not finite, or there is nothing to
             score.
     """
-    inference = WholeImage(short_side, max_side, multiple, scales, flip, mean, std)
-    was_training = model.training
+    inference = WholeImage(**protocol)
+    modes = [(module, module.training) for module in model.modules()]  # some may be frozen in eval mode
     model.eval()
     try:
         return _score(
@@ -84,7 +71,8 @@ def evaluate_segmentation(
             id2label,
         )
     finally:
-        model.train(was_training)
+        for module, training in modes:
+            module.training = training
 
 
 def evaluate_constant(

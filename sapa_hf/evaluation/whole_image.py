@@ -93,7 +93,7 @@ class WholeImage:
             raise ValueError(
                 f"{name}: the model's logits are not finite; its weights or its precision are at fault"
             )
-        chunk = 1 if device.type == "cpu" else 32  # classes at once; measured on 150 classes at 512x683
+        chunk = 1 if device.type == "cpu" else 32  # classes at once: what fits a core's cache
         labels = decide(views, image.shape[:2], chunk)  # (H, W)
         return labels.cpu().numpy().astype(np.uint8 if views[0].shape[1] <= 256 else np.int32)
 
@@ -126,41 +126,31 @@ def decide(views: Sequence[Tensor], size: tuple[int, int], chunk: int) -> Tensor
     Args:
         views: logits (1, N, h, w) of the same photo, each of its own h and w.
         size: (height, width) to decide at.
-        chunk: classes held at full size at once.
+        chunk: classes resized at once.
 
     Returns:
-        Class indices, int64 (height, width); the first of equals.
+        Class indices, int32 (height, width); the first of equals.
     """
-    best = labels = None
-    for start, scores in _scores(views, size, chunk):
-        value, index = scores.max(0)  # (height, width)
-        if best is None:
-            best, labels = value, index
-            continue
-        better = value > best
-        labels = torch.where(better, index + start, labels)
-        best = torch.where(better, value, best)
+    scores = _resized(views[0], size, chunk) if len(views) == 1 else _probabilities(views, size, chunk)
+    best = torch.full(size, -torch.inf, device=views[0].device)
+    labels = torch.zeros(size, dtype=torch.int32, device=views[0].device)
+    for number, score in enumerate(scores):  # (height, width); far quicker than max over a class dimension
+        labels.masked_fill_(score > best, number)
+        torch.maximum(best, score, out=best)
     return labels
 
 
-def _scores(views: Sequence[Tensor], size: tuple[int, int], chunk: int) -> Iterator[tuple[int, Tensor]]:
-    """Yield (first class, scores (classes, height, width)): logits of one view, or summed probabilities."""
-    if len(views) == 1:
-        yield from _resized_chunks(views[0], size, chunk)
-        return
-    norms = []
-    for view in views:  # log of the softmax's denominator at every pixel
-        norm = torch.full(size, -torch.inf, device=view.device)
-        for _, logits in _resized_chunks(view, size, chunk):
-            norm = torch.logaddexp(norm, logits.logsumexp(0))
-        norms.append(norm)
-    for chunks in zip(*(_resized_chunks(view, size, chunk) for view in views), strict=True):
-        total = sum((logits - norm).exp_() for (_, logits), norm in zip(chunks, norms, strict=True))
-        yield chunks[0][0], total
+def _probabilities(views: Sequence[Tensor], size: tuple[int, int], chunk: int) -> Iterator[Tensor]:
+    """Yield, class by class, the softmax probabilities (height, width) summed over the views."""
+    # Softmax does not feel a shift of all classes, so each position's largest logit is taken off first. The
+    # clamp keeps the sum above zero where neighbours are sure of different classes.
+    views = [(view - view.amax(1, keepdim=True)).clamp(min=-60) for view in views]
+    sums = [sum(logits.exp() for logits in _resized(view, size, chunk)) for view in views]
+    for logits in zip(*(_resized(view, size, chunk) for view in views), strict=True):
+        yield sum(logit.exp() / total for logit, total in zip(logits, sums, strict=True))
 
 
-def _resized_chunks(logits: Tensor, size: tuple[int, int], chunk: int) -> Iterator[tuple[int, Tensor]]:
-    """Yield (first class, logits (classes, height, width)), resized bilinearly, `chunk` classes at a time."""
-    for start in range(0, logits.shape[1], chunk):
-        part = logits[:, start : start + chunk]
-        yield start, F.interpolate(part, size, mode="bilinear", align_corners=False)[0]
+def _resized(logits: Tensor, size: tuple[int, int], chunk: int) -> Iterator[Tensor]:
+    """Yield each class's logits (height, width), resized bilinearly, `chunk` classes at a time."""
+    for part in logits.split(chunk, dim=1):
+        yield from F.interpolate(part, size, mode="bilinear", align_corners=False)[0]

@@ -18,10 +18,10 @@ def load_predictor(
     """Load a model, its processor, and the predictor of its task.
 
     Args:
-        name_or_path: see `load_model`, as for revision, trust_remote_code and device.
-        revision: see `load_model`.
+        name_or_path: a folder, or a Hub id.
+        revision: commit of a Hub id.
         trust_remote_code: see `load_model`.
-        device: see `load_model`.
+        device: where the model goes.
         options: go to the predictor.
 
     Returns:
