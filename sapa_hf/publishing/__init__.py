@@ -4,8 +4,8 @@ from .card import write_card
 from .check import check_folder
 from .family import FAMILIES, Family
 from .folder import assemble_folder, find_model, find_results
-from .load import load_model
 from .push import push_folder
+from .strict import load_strict
 
 __all__ = [
     "FAMILIES",
@@ -14,7 +14,7 @@ __all__ = [
     "check_folder",
     "find_model",
     "find_results",
-    "load_model",
+    "load_strict",
     "push_folder",
     "write_card",
 ]

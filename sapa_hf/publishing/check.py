@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
-from .load import load_model
+from .strict import load_strict
 
 TOLERANCE = 1e-6  # absolute; on one machine the outputs are usually equal
 SECONDS = 600
@@ -27,7 +27,7 @@ def check_folder(folder: str | Path) -> float:
     Raises:
         RuntimeError: The folder does not load alone, or computes something else.
     """
-    model = load_model(folder)
+    model = load_strict(folder)
     pixels = torch.randn(1, 3, 64, 96, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         expected = model(pixels)[0]

@@ -11,7 +11,7 @@ from sapa_hf.evaluation.results import describe_model, read_results
 
 from .card import write_card
 from .licence import SCRATCH, licence_for
-from .load import load_model
+from .strict import load_strict
 
 RESULTS, PROCESSOR = "results.json", "preprocessor_config.json"
 
@@ -40,7 +40,7 @@ def assemble_folder(
     """
     source, output = Path(source), Path(output)
     _check_output(source, output, overwrite)
-    model = load_model(source)
+    model = load_strict(source)
     if results is not None:
         _check_results(results, model)
     if not (source / PROCESSOR).is_file():

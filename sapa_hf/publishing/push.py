@@ -6,6 +6,9 @@ from huggingface_hub import HfApi
 
 from .card import set_revision
 
+# Whatever else lies in the folder stays at home.
+PUBLISHED = ["*.safetensors", "*.json", "*.py", "README.md", "LICENSE"]
+
 
 def push_folder(folder: str | Path, repo_id: str, private: bool = False) -> str:
     """Create the repository where it does not exist, upload the folder, and let its card name that commit.
@@ -23,7 +26,9 @@ def push_folder(folder: str | Path, repo_id: str, private: bool = False) -> str:
     """
     folder, api = Path(folder), HfApi()
     api.create_repo(repo_id, private=private, exist_ok=True)
-    commit = api.upload_folder(repo_id=repo_id, folder_path=folder, commit_message="Add the model").oid
+    commit = api.upload_folder(
+        repo_id=repo_id, folder_path=folder, commit_message="Add the model", allow_patterns=PUBLISHED
+    ).oid
     set_revision(folder, commit)
     api.upload_file(
         repo_id=repo_id,

@@ -14,7 +14,7 @@ WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 LFS, ZIP, PICKLE = b"version https://git-lfs", b"PK\x03\x04", b"\x80"
 
 
-def load_model(folder: str | Path) -> PreTrainedModel:
+def load_strict(folder: str | Path) -> PreTrainedModel:
     """Load one of our models, on the CPU, in evaluation mode.
 
     Only the package's own code runs, whatever code lies in the folder.
