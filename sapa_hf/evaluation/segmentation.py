@@ -1,20 +1,16 @@
 """Evaluation of a segmentation model on a data set, image by image at the labels' own size."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from tqdm.auto import tqdm
 
 from ..data.labels import check_labels
 from .scores import SegmentationScores
+from .shares import image_shares, same
 from .whole_image import WholeImage
-
-
-def _same(tensor: Tensor) -> Tensor:
-    return tensor
 
 
 def evaluate_segmentation(
@@ -26,7 +22,7 @@ def evaluate_segmentation(
     device: torch.device | str = "cpu",
     rank: int = 0,
     world_size: int = 1,
-    reduce: Callable[[Tensor], Tensor] = _same,
+    reduce: Callable[[Tensor], Tensor] = same,
     progress: bool = True,
     limit: int | None = None,
     id2label: Mapping[int, str] | None = None,
@@ -65,7 +61,7 @@ def evaluate_segmentation(
             samples,
             lambda sample: inference.predict(model, sample["image"], f"image {sample['id']}"),
             SegmentationScores(num_labels, ignore_index),
-            _shares(samples, rank, world_size, limit, progress),
+            image_shares(samples, rank, world_size, limit, progress),
             reduce,
             device,
             id2label,
@@ -84,7 +80,7 @@ def evaluate_constant(
     device: torch.device | str = "cpu",
     rank: int = 0,
     world_size: int = 1,
-    reduce: Callable[[Tensor], Tensor] = _same,
+    reduce: Callable[[Tensor], Tensor] = same,
     progress: bool = False,
     limit: int | None = None,
     id2label: Mapping[int, str] | None = None,
@@ -97,7 +93,7 @@ def evaluate_constant(
         samples,
         lambda sample: np.full(sample["labels"].shape, label, dtype),
         SegmentationScores(num_labels, ignore_index),
-        _shares(samples, rank, world_size, limit, progress),
+        image_shares(samples, rank, world_size, limit, progress),
         reduce,
         device,
         id2label,
@@ -109,7 +105,7 @@ def most_common_label(
 ) -> int:
     """Find the class with the most pixels, for `evaluate_constant`; best taken from the training split."""
     pixels = np.zeros(num_labels, np.int64)
-    for index in _shares(samples, 0, 1, limit, progress=False):
+    for index in image_shares(samples, 0, 1, limit, progress=False):
         sample = samples[index]
         labels = sample["labels"]
         check_labels(labels, num_labels, ignore_index, f"image {sample['id']}")
@@ -119,24 +115,11 @@ def most_common_label(
     return int(pixels.argmax())
 
 
-def _shares(
-    samples: Sequence, rank: int, world_size: int, limit: int | None, progress: bool
-) -> Iterator[int]:
-    """Return the indices of this process's images, with a progress bar on rank 0."""
-    if not 0 <= rank < world_size:
-        raise ValueError(f"rank must lie in 0..world_size - 1, got rank {rank} of {world_size}")
-    count = len(samples) if limit is None else min(limit, len(samples))
-    if count < 1:
-        raise ValueError(f"there is no image to evaluate: {len(samples)} samples, limit {limit}")
-    indices = range(rank, count, world_size)
-    return tqdm(indices, desc="evaluate", unit="image", disable=not progress or rank > 0)
-
-
 def _score(
     samples: Sequence[dict],
     predict: Callable[[dict], np.ndarray],
     scores: SegmentationScores,
-    indices: Iterator[int],
+    indices: Iterable[int],
     reduce: Callable[[Tensor], Tensor],
     device: torch.device | str,
     id2label: Mapping[int, str] | None,
