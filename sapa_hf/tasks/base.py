@@ -34,6 +34,10 @@ class Task(ABC):
         self.arguments = arguments
 
     @abstractmethod
+    def prepare(self) -> None:
+        """Open all data the run will need, so that a mistake shows before the first step."""
+
+    @abstractmethod
     def build_model(self) -> PreTrainedModel:
         """Make the model, from scratch or from a checkpoint; its forward turns a batch into a loss."""
 

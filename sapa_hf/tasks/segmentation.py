@@ -52,11 +52,15 @@ class SegmentationTask(Task):
         path = {} if data.data_path is None else {"path": data.data_path}
         return get_spec(data.dataset, **path, **data.data_fields)
 
+    def prepare(self) -> None:
+        """Open the training, evaluation and final splits, and read the class names."""
+        if self.spec.id2label is None:
+            raise ValueError(f"the data set {self.spec.name!r} names no classes: give data_fields.id2label")
+        _ = self._train_split, self._eval_samples, self._final_samples
+
     def build_model(self) -> PreTrainedModel:
         """Make SegFormer from scratch, from SegFormer weights or from an ImageNet MiT encoder."""
         id2label = self.spec.id2label
-        if id2label is None:
-            raise ValueError(f"the data set {self.spec.name!r} names no classes: give data_fields.id2label")
         return build_model(
             SapaSegformerForSemanticSegmentation,
             self.arguments.model,
@@ -143,8 +147,8 @@ class SegmentationTask(Task):
 
     def report(self, model: PreTrainedModel, accelerator: Accelerator, training: dict, path: Path) -> str:
         """Score the finished model on the final split."""
-        split = self.arguments.evaluation.final_split or self.spec.test_split or self.spec.eval_split
-        metrics = self._score(model, accelerator, self._whole_images(split))
+        split = self.final_split
+        metrics = self._score(model, accelerator, self._final_samples)
         if accelerator.is_main_process:
             extra = {"task": self.name, "split": split, "training": training, "evaluation": self._protocol()}
             write_results(path, metrics, model, self.spec, extra)
@@ -155,6 +159,15 @@ class SegmentationTask(Task):
     @cached_property
     def _eval_samples(self) -> Samples:
         return self._whole_images(self.spec.eval_split)
+
+    @property
+    def final_split(self) -> str:
+        """The split that the results file is about."""
+        return self.arguments.evaluation.final_split or self.spec.test_split
+
+    @cached_property
+    def _final_samples(self) -> Samples:
+        return self._whole_images(self.final_split)
 
     def _whole_images(self, split: str) -> Samples:
         """The images of a split as they are."""

@@ -58,8 +58,10 @@ class DataArguments:
     )
     cat_max_ratio: float = field(default=0.75, metadata={"help": "largest share of one class in a crop"})
     flip: float = field(default=0.5, metadata={"help": "probability of a left-right flip"})
-    photometric: bool = field(
-        default=True, metadata={"help": "random brightness, contrast, saturation and hue"}
+    photometric: bool = field(default=True, metadata={"help": "random changes of the colours"})
+    transform: Options = field(
+        default_factory=Options,
+        metadata={"help": "depth: more about the transform, such as {crop_size: [416, 544], rotation: 2.5}"},
     )
 
 
@@ -69,6 +71,9 @@ class ModelArguments:
 
     _argument_group_name = "model"
 
+    architecture: str | None = field(
+        default=None, metadata={"help": "which network, where the task has several; depth: bts or glpn"}
+    )
     checkpoint: str | None = field(
         default=None,
         metadata={
@@ -88,6 +93,10 @@ class ModelArguments:
     model_config: Options = field(
         default_factory=Options,
         metadata={"help": "any other field of the model's config, such as {depths: [1, 1, 1, 1]}"},
+    )
+    frozen: list[str] = field(
+        default_factory=list,
+        metadata={"help": "depth: parameters whose names hold one of these patterns are not trained"},
     )
     gradient_checkpointing: bool = field(
         default=False, metadata={"help": "recompute activations to save memory"}
@@ -110,6 +119,9 @@ class OptimizationArguments:
         default=10.0, metadata={"help": "the head's, upsamplers included, is this higher"}
     )
     weight_decay: float = field(default=0.01, metadata={"help": "AdamW's decoupled weight decay"})
+    head_weight_decay: float | None = field(
+        default=None, metadata={"help": "the head's, upsamplers included; null is the same"}
+    )
     no_decay: list[str] = field(
         default_factory=lambda: ["norm", "pos_block"],
         metadata={"help": "no decay for backbone parameters with one of these in their name"},
@@ -118,6 +130,7 @@ class OptimizationArguments:
     betas: list[float] = field(
         default_factory=lambda: [0.9, 0.999], metadata={"help": "AdamW's averaging factors"}
     )
+    adam_epsilon: float = field(default=1e-8, metadata={"help": "AdamW's term against division by zero"})
     warmup_steps: int = field(default=1500, metadata={"help": "steps of linear warm-up"})
     warmup_ratio: float = field(
         default=1e-6, metadata={"help": "share of the learning rate that warm-up starts from"}
@@ -151,9 +164,13 @@ class EvaluationArguments:
     )
     eval_max_side: int = field(default=2048, metadata={"help": "longest side after that resize"})
     eval_multiple: int = field(default=32, metadata={"help": "sides are rounded to multiples of this"})
+    metric: Options = field(
+        default_factory=Options,
+        metadata={"help": "depth: options of the metric, such as {crop: eigen, max_depth: 10}"},
+    )
     final_split: str | None = field(
         default=None,
-        metadata={"help": "split of the final results; null is the test split where there is one"},
+        metadata={"help": "split of the final results; null is the test split of the data set"},
     )
     pictures: int = field(default=3, metadata={"help": "images drawn at every evaluation"})
 

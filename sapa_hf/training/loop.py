@@ -62,6 +62,8 @@ class Trainer:
             log_with=None if run.tracker == "none" else run.tracker,
             project_config=ProjectConfiguration(project_dir=str(self.folder.path)),
         )
+        with self.accelerator.local_main_process_first():  # one rank fills the cache of the data
+            task.prepare()
         set_seed(run.seed)  # the same weights on every rank
         model = task.build_model()
         if arguments.model.gradient_checkpointing:

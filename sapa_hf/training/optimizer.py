@@ -15,7 +15,9 @@ def build_optimizer(
 ) -> torch.optim.AdamW:
     """Build AdamW over the groups that the arguments ask for; see `parameter_groups`."""
     groups = parameter_groups(model, arguments, head)
-    return torch.optim.AdamW(groups, lr=arguments.learning_rate, betas=tuple(arguments.betas))
+    return torch.optim.AdamW(
+        groups, lr=arguments.learning_rate, betas=tuple(arguments.betas), eps=arguments.adam_epsilon
+    )
 
 
 def parameter_groups(model: nn.Module, arguments: OptimizationArguments, head: Sequence[str]) -> list[dict]:
@@ -46,7 +48,7 @@ def parameter_groups(model: nn.Module, arguments: OptimizationArguments, head: S
                 "params": [],
                 "parameter_names": [],
                 "lr": arguments.learning_rate * (arguments.head_lr_multiplier if in_head else 1.0),
-                "weight_decay": 0.0 if exempt else arguments.weight_decay,
+                "weight_decay": 0.0 if exempt else _decay(arguments, in_head),
             }
         groups[label]["params"].append(parameter)
         groups[label]["parameter_names"].append(name)
@@ -55,3 +57,9 @@ def parameter_groups(model: nn.Module, arguments: OptimizationArguments, head: S
             f"no trainable parameter begins with {', '.join(head)}: the task names the head wrongly"
         )
     return list(groups.values())
+
+
+def _decay(arguments: OptimizationArguments, in_head: bool) -> float:
+    """The weight decay of the head or of the backbone."""
+    same = arguments.head_weight_decay is None or not in_head
+    return arguments.weight_decay if same else arguments.head_weight_decay

@@ -20,6 +20,21 @@ from .validation import check_arguments
 ANNOTATIONS = {f.name: group.__annotations__[f.name] for group in GROUPS for f in fields(group)}
 
 
+class UniqueKeyLoader(yaml.SafeLoader):
+    """YAML's safe loader, which refuses a key that is given twice instead of taking the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        """Read a mapping.
+
+        Raises:
+            yaml.YAMLError: naming a key that is given twice.
+        """
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        if twice := sorted({str(key) for key in keys if keys.count(key) > 1}):
+            raise yaml.YAMLError(f"{', '.join(twice)} is given twice{node.start_mark}")
+        return super().construct_mapping(node, deep)
+
+
 class RecipeParser(HfArgumentParser):
     """HfArgumentParser that raises instead of ending the interpreter."""
 
@@ -85,7 +100,7 @@ def read_recipe(name: str) -> dict:
             )
         path = resources.files("sapa_hf.scripts") / "recipes" / f"{bare}.yaml"
     try:
-        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+        settings = yaml.load(path.read_text(encoding="utf-8"), Loader=UniqueKeyLoader)
     except yaml.YAMLError as error:
         raise ValueError(f"recipe {name}: not valid YAML: {error}") from error
     if not isinstance(settings, dict):

@@ -22,6 +22,8 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(
         ("num_workers", "weight_decay", "warmup_steps", "min_lr", "seed", "pictures"), _AT_LEAST_0
     ),
+    "head_weight_decay": _AT_LEAST_0,
+    "adam_epsilon": _POSITIVE,
     **dict.fromkeys(("cat_max_ratio", "flip", "warmup_ratio"), _SHARE),
     "base_size": (
         lambda value: len(value) == 2 and min(value) > 0,
@@ -50,6 +52,10 @@ def check_arguments(arguments: Arguments) -> None:
             raise ValueError(f"{key} must be {needed}, got {values[key]!r}")
     if arguments.data.cat_max_ratio == 0:
         raise ValueError("cat_max_ratio must be above 0; 1 turns the check off")
+    evaluation = arguments.evaluation
+    short, longest = evaluation.eval_short_side, evaluation.eval_max_side
+    if short is not None and short > longest:
+        raise ValueError(f"eval_short_side {short} must not be above eval_max_side {longest}")
     if arguments.run.resume and arguments.run.overwrite:
         raise ValueError(
             "resume and overwrite contradict each other: one keeps an earlier run, the other deletes it"
