@@ -48,7 +48,7 @@ class Finish:
         )
 
 
-WOOD, PALE = (0.02, 0.12), (0.6, 0.95)
+WOOD, PALE = (0.02, 0.12), (0.75, 0.95)
 
 WALLS = Finish(
     ("plaster", "plaster", "stripes", "bricks"), (0, 1), (0.05, 0.3), (0.55, 0.9), (0.1, 0.3), 0.85

@@ -43,7 +43,7 @@ def _hangings(size: np.ndarray, rng: np.random.Generator) -> list[Box]:
     hangings = []
     for axis, side in ((0, -1), (0, 1), (2, -1), (2, 1)):
         for half in (-1, 1):
-            kind = (DOOR, WINDOW, PICTURE, PICTURE, None)[rng.integers(5)]
+            kind = (DOOR, WINDOW, WINDOW, PICTURE, None)[rng.integers(5)]
             if kind is None:
                 continue
             finish, width, height, bottom = _hanging(kind, size[1], rng)
@@ -72,9 +72,9 @@ def _furniture(size: np.ndarray, camera: Camera, rng: np.random.Generator) -> li
     """Boxes, tables, poles and balls on free places of the floor, mostly in view."""
     kinds = (
         [(_boxes, 0.25, 0.5)] * rng.integers(1, 4)
-        + [(_table, 0.5, 0.75)] * rng.integers(0, 3)
+        + [(_table, 0.5, 0.75)] * rng.integers(1, 3)
         + [(_pole, 0.12, 0.12)] * rng.integers(1, 5)
-        + [(_ball, 0.12, 0.3)] * rng.integers(0, 3)
+        + [(_ball, 0.15, 0.35)] * rng.integers(1, 4)
     )
     solids, taken = [], []
     for make, least, greatest in kinds:
