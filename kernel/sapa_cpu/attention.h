@@ -1,0 +1,95 @@
+// The softmax weights of `lanes` neighbouring positions: scores, border rule and normalization.
+#pragma once
+
+#include <math.h>
+
+#include "rows.h"
+
+namespace {
+
+// In place: logits (size * size taps, lanes) of one query become its weights. Tap rows are summed apart: with many equal
+// taps outside the map one running sum would lose bits.
+template <class P>
+inline void softmax(typename P::Scalar* logits, std::int64_t size) {
+  typename P::Vec best = P::load(logits);
+  for (std::int64_t t = 1; t < size * size; ++t) best = P::max(best, P::load(logits + t * P::lanes));
+  typename P::Vec sum = P::zero();
+  for (std::int64_t n = 0; n < size; ++n) {
+    typename P::Vec row = P::zero();
+    for (std::int64_t t = n * size; t < (n + 1) * size; ++t) {
+      const typename P::Vec w = P::exp(P::sub(P::load(logits + t * P::lanes), best));
+      P::store(logits + t * P::lanes, w);
+      row = P::add(row, w);
+    }
+    sum = P::add(sum, row);
+  }
+  const typename P::Vec scale = P::div(P::set(1), sum);
+  for (std::int64_t t = 0; t < size * size; ++t)
+    P::store(logits + t * P::lanes, P::mul(scale, P::load(logits + t * P::lanes)));
+}
+
+// Computes the weights of the queries of positions (y, x .. x + lanes).
+template <class P, class T>
+class Attention {
+  using S = typename P::Scalar;
+
+ public:
+  Attention(const sapa::Problem& p, const GuideGrid& grid, const void* query)
+      : p_(p), grid_(grid), query_(static_cast<const T*>(query)), transposed_(4 * p.embedding * P::lanes) {}
+  bool ok() const { return transposed_.ok(); }
+
+  // weights (count, taps, lanes) of the queries first .. first + count (count <= 4) of each position.
+  void weights(const TransposedKeys<P, T>& keys, std::int64_t image, std::int64_t y, std::int64_t x, std::int64_t first, int count, S* out) {
+    load_queries(image, y, x, first, count);
+    const std::int64_t taps = p_.taps(), size = p_.kernel_size;
+    for (std::int64_t n = 0; n < size; ++n) {
+      const std::int64_t row = y + n - p_.radius();
+      S* at = out + n * size * P::lanes;
+      if (row < 0 || row >= p_.height) {
+        const S logit = p_.border == sapa::Border::mask ? -static_cast<S>(INFINITY) : 0;
+        for (int q = 0; q < count; ++q)
+          for (std::int64_t i = 0; i < size * P::lanes; ++i) at[q * taps * P::lanes + i] = logit;
+        continue;
+      }
+      for (std::int64_t m = 0; m < size; m += P::taps) {
+        const S* key = keys.row(row) + x + m;
+        with_count<P::taps>(static_cast<int>(least(P::taps, size - m)), [&](auto t) {
+          with_count<4>(count, [&](auto q) {
+            score_block<P, decltype(q)::value, decltype(t)::value>(transposed_.get(), key, p_.embedding, keys.stride(),
+                                                                   at + m * P::lanes, taps * P::lanes);
+          });
+        });
+      }
+    }
+    if (p_.border == sapa::Border::mask) mask_columns(x, count, out);
+    for (int q = 0; q < count; ++q) softmax<P>(out + q * taps * P::lanes, size);
+  }
+
+ private:
+  void load_queries(std::int64_t image, std::int64_t y, std::int64_t x, std::int64_t first, int count) {
+    for (int q = 0; q < count; ++q) {
+      const std::int64_t row = p_.first_row(y) + (first + q) / grid_.columns, column = (first + q) % grid_.columns;
+      const T* from = query_ + (image * p_.guide_height + row) * p_.guide_width * p_.embedding;
+      const T* source[P::lanes];
+      for (int i = 0; i < P::lanes; ++i) {  // an unfilled slot reads the position's first query; its result is dropped
+        const std::int64_t at = least(x + i, p_.width - 1);
+        source[i] = from + (grid_.first(at) + (column < grid_.count(at) ? column : 0)) * p_.embedding;
+      }
+      transpose_rows<P>(source, p_.embedding, transposed_.get() + q * p_.embedding * P::lanes, P::lanes);
+    }
+  }
+
+  void mask_columns(std::int64_t x, int count, S* out) const {
+    const typename P::Vec outside = P::set(-static_cast<S>(INFINITY));
+    for (std::int64_t t = 0; t < count * p_.taps(); ++t)
+      P::store(out + t * P::lanes,
+               P::keep_columns(P::load(out + t * P::lanes), x + t % p_.kernel_size - p_.radius(), p_.width, outside));
+  }
+
+  const sapa::Problem& p_;
+  const GuideGrid& grid_;
+  const T* query_;
+  Buffer<S> transposed_;
+};
+
+}  // namespace

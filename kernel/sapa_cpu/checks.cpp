@@ -1,0 +1,58 @@
+// Sizes and types of a call, checked once for every backend.
+#include <sstream>
+
+#include <torch/csrc/stable/ops.h>
+
+#include "dispatch.h"
+
+namespace sapa {
+namespace {
+
+std::string shape(const Tensor& tensor) {
+  std::ostringstream text;
+  text << "(";
+  for (std::int64_t i = 0; i < tensor.dim(); ++i) text << (i ? ", " : "") << tensor.size(i);
+  text << ")";
+  return text.str();
+}
+
+Element element_of(const Tensor& tensor) {
+  switch (tensor.scalar_type()) {
+    case torch::headeronly::ScalarType::Float: return Element::float32;
+    case torch::headeronly::ScalarType::Double: return Element::float64;
+    case torch::headeronly::ScalarType::BFloat16: return Element::bfloat16;
+    case torch::headeronly::ScalarType::Half: return Element::float16;
+    default: STD_TORCH_CHECK(false, "sapa: needs float32, float64, bfloat16 or float16 tensors");
+  }
+}
+
+}  // namespace
+
+Problem read_problem(const Tensor& query, const Tensor& key, const Tensor& value, std::int64_t kernel_size, bool mask) {
+  STD_TORCH_CHECK(query.dim() == 4 && key.dim() == 4 && value.dim() == 4,
+                  "sapa: needs query (B, H', W', d), key (B, H, W, d) and value (B, H, W, C), got ", shape(query), ", ",
+                  shape(key), " and ", shape(value));
+  STD_TORCH_CHECK(query.size(0) == key.size(0) && query.size(3) == key.size(3), "sapa: query ", shape(query), " and key ",
+                  shape(key), " differ in batch or embedding dimension");
+  STD_TORCH_CHECK(key.size(0) == value.size(0) && key.size(1) == value.size(1) && key.size(2) == value.size(2),
+                  "sapa: key ", shape(key), " and value ", shape(value), " differ in batch, height or width");
+  STD_TORCH_CHECK(key.size(1) > 0 && key.size(2) > 0, "sapa: the map of key ", shape(key), " is empty");
+  STD_TORCH_CHECK(query.size(1) >= key.size(1) && query.size(2) >= key.size(2), "sapa: query ", shape(query),
+                  " must be at least as high and wide as key ", shape(key));
+  STD_TORCH_CHECK(kernel_size > 0 && kernel_size % 2 == 1 && kernel_size < 32768, "sapa: kernel_size must be odd and positive, got ",
+                  kernel_size);
+  const Element element = element_of(value);
+  STD_TORCH_CHECK(query.scalar_type() == value.scalar_type() && key.scalar_type() == value.scalar_type(),
+                  "sapa: query, key and value differ in dtype");
+  STD_TORCH_CHECK(query.is_cuda() == value.is_cuda() && key.is_cuda() == value.is_cuda() &&
+                      query.get_device_index() == value.get_device_index() && key.get_device_index() == value.get_device_index(),
+                  "sapa: query, key and value are on different devices");
+  return {key.size(0), key.size(1), key.size(2), query.size(1), query.size(2), key.size(3), value.size(3), kernel_size,
+          mask ? Border::mask : Border::zero, element};
+}
+
+Tensor output_like(const Problem& p, const Tensor& value) {
+  return torch::stable::new_empty(value, {p.batch, p.guide_height, p.guide_width, p.channels});
+}
+
+}  // namespace sapa

@@ -1,0 +1,100 @@
+// Chooses the CPU path at run time and splits the position rows over torch's threads.
+#include "dispatch.h"
+
+#include <atomic>
+#include <cstdlib>
+#include <cstring>
+
+#include <torch/csrc/stable/ops.h>
+
+namespace sapa {
+namespace {
+
+struct Path {
+  const char* name;
+  ForwardRows forward;
+  BackwardRows backward;
+};
+
+constexpr Path portable{"portable", forward_portable, backward_portable};
+#if defined(__x86_64__)
+constexpr Path avx2{"avx2", forward_avx2, backward_avx2};
+constexpr Path avx512{"avx512", forward_avx512, backward_avx512};
+#endif
+
+Path best_path() {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+      __builtin_cpu_supports("avx512dq"))
+    return avx512;
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c")) return avx2;
+#endif
+  return portable;
+}
+
+// SAPA_CPU_PATH names a slower path than the best one, for tests; a faster one than the processor has is not taken.
+Path chosen_path() {
+  static const Path best = best_path();
+  const char* name = std::getenv("SAPA_CPU_PATH");
+  if (name == nullptr) return best;
+  if (std::strcmp(name, "portable") == 0) return portable;
+#if defined(__x86_64__)
+  if (std::strcmp(name, "avx2") == 0 && std::strcmp(best.name, "portable") != 0) return avx2;
+#endif
+  return best;
+}
+
+// Rows a thread must get at least, so that a tiny map does not wake other threads.
+std::int64_t least_rows(const Problem& p) {
+  const double row = static_cast<double>(p.width) * static_cast<double>(p.most_rows() * p.most_columns()) *
+                     static_cast<double>(p.taps()) * static_cast<double>(p.embedding + p.channels);
+  const double rows = 1e6 / (row + 1);
+  return rows < 1 ? 1 : static_cast<std::int64_t>(rows) + 1;
+}
+
+template <class Rows, class Call>
+void run_rows(Rows rows, const Call& call) {
+  std::atomic<bool> ok{true};
+  torch::stable::parallel_for(0, call.problem.batch * call.problem.height, least_rows(call.problem),
+                              [&](std::int64_t begin, std::int64_t end) {
+                                if (!rows(call, begin, end)) ok = false;
+                              });
+  STD_TORCH_CHECK(ok, "sapa: not enough memory for the work space");
+}
+
+}  // namespace
+
+Tensor forward_cpu(Tensor query, Tensor key, Tensor value, std::int64_t kernel_size, bool mask) {
+  const Problem problem = read_problem(query, key, value, kernel_size, mask);
+  query = torch::stable::contiguous(query);
+  key = torch::stable::contiguous(key);
+  value = torch::stable::contiguous(value);
+  Tensor output = output_like(problem, value);
+  if (output.numel() == 0) return output;
+  run_rows(chosen_path().forward,
+           Forward{problem, query.const_data_ptr(), key.const_data_ptr(), value.const_data_ptr(), output.mutable_data_ptr()});
+  return output;
+}
+
+std::tuple<Tensor, Tensor, Tensor> backward_cpu(Tensor grad_output, Tensor query, Tensor key, Tensor value,
+                                                std::int64_t kernel_size, bool mask) {
+  const Problem problem = read_problem(query, key, value, kernel_size, mask);
+  STD_TORCH_CHECK(grad_output.dim() == 4 && grad_output.size(0) == problem.batch && grad_output.size(1) == problem.guide_height &&
+                      grad_output.size(2) == problem.guide_width && grad_output.size(3) == problem.channels &&
+                      grad_output.scalar_type() == value.scalar_type() && !grad_output.is_cuda(),
+                  "sapa: grad_output must have the output's shape, dtype and device");
+  grad_output = torch::stable::contiguous(grad_output);
+  query = torch::stable::contiguous(query);
+  key = torch::stable::contiguous(key);
+  value = torch::stable::contiguous(value);
+  Tensor grad_query = torch::stable::new_empty(query, query.sizes()), grad_key = torch::stable::new_empty(key, key.sizes()),
+         grad_value = torch::stable::new_empty(value, value.sizes());
+  if (problem.batch > 0)
+    run_rows(chosen_path().backward,
+             Backward{problem, grad_output.const_data_ptr(), query.const_data_ptr(), key.const_data_ptr(), value.const_data_ptr(),
+                      grad_query.mutable_data_ptr(), grad_key.mutable_data_ptr(), grad_value.mutable_data_ptr()});
+  return {grad_query, grad_key, grad_value};
+}
+
+}  // namespace sapa

@@ -1,0 +1,22 @@
+// The CPU operators, as the dispatcher calls them.
+#pragma once
+
+#include <tuple>
+
+#include <torch/csrc/stable/tensor.h>
+
+#include "problem.h"
+
+namespace sapa {
+
+using torch::stable::Tensor;
+
+// What every backend does first: reads the sizes and refuses what no kernel can run, naming both sides.
+Problem read_problem(const Tensor& query, const Tensor& key, const Tensor& value, std::int64_t kernel_size, bool mask);
+Tensor output_like(const Problem& problem, const Tensor& value);
+
+Tensor forward_cpu(Tensor query, Tensor key, Tensor value, std::int64_t kernel_size, bool mask);
+std::tuple<Tensor, Tensor, Tensor> backward_cpu(Tensor grad_output, Tensor query, Tensor key, Tensor value,
+                                                std::int64_t kernel_size, bool mask);
+
+}  // namespace sapa

@@ -1,0 +1,68 @@
+// The forward pass over position rows: weights of a group of positions, then assembly position by position.
+#pragma once
+
+#include "attention.h"
+
+namespace {
+
+// One position: output[q] = sum over the window's taps of weights[q] * value, for `count` (at most 4) queries.
+template <class P, class T>
+inline void assemble(const Window<typename P::Scalar>& window, std::int64_t channels, int count,
+                     const typename P::Scalar* const* weights, T* const* output) {
+  with_count<4>(count, [&](auto queries) {
+    for_channels<P>(channels, [&](auto vectors, auto tailed, std::int64_t channel, int tail) {
+      assemble_block<P, decltype(queries)::value, decltype(vectors)::value, decltype(tailed)::value != 0>(
+          window, channels, channel, tail, weights, output);
+    });
+  });
+}
+
+// Assembles the positions x .. x + lanes of row y from weights (count, taps, lanes) of queries first .. first + count.
+template <class P, class T>
+inline void assemble_group(const sapa::Problem& p, const GuideGrid& grid, const typename P::Scalar* const* rows,
+                           std::int64_t channels, std::int64_t image, std::int64_t y, std::int64_t x, std::int64_t first,
+                           int count, const typename P::Scalar* weights, T* output) {
+  for (int lane = 0; lane < least(P::lanes, p.width - x); ++lane) {
+    const typename P::Scalar* used[4];
+    T* target[4];
+    int filled = 0;
+    for (int q = 0; q < count; ++q) {
+      const std::int64_t row = p.first_row(y) + (first + q) / grid.columns, column = (first + q) % grid.columns;
+      if (column >= grid.count(x + lane)) continue;
+      used[filled] = weights + q * p.taps() * P::lanes + lane;
+      target[filled++] = output + ((image * p.guide_height + row) * p.guide_width + grid.first(x + lane) + column) * channels;
+    }
+    if (filled) assemble<P>(window_at(p, rows, y, x + lane), channels, filled, used, target);
+  }
+}
+
+template <class P, class T>
+bool forward_rows(const sapa::Forward& call, std::int64_t begin, std::int64_t end) {
+  using S = typename P::Scalar;
+  const sapa::Problem& p = call.problem;
+  const GuideGrid grid(p);
+  TransposedKeys<P, T> keys(p, call.key);
+  MapRows<P, T> values(p, call.value, p.channels);
+  Attention<P, T> attention(p, grid, call.query);
+  const Buffer<S> weights(4 * p.taps() * P::lanes);
+  if (!grid.ok() || !keys.ok() || !values.ok() || !attention.ok() || !weights.ok()) return false;
+  for (std::int64_t row = begin; row < end; ++row) {
+    const std::int64_t image = row / p.height, y = row % p.height;
+    const std::int64_t fresh = row == begin || y == 0 ? most(0, y - p.radius()) : y + p.radius();
+    for (std::int64_t k = fresh; k <= y + p.radius() && k < p.height; ++k) {
+      keys.load(image, k);
+      values.load(image, k);
+    }
+    const S* const* around = values.around(image, y);
+    const std::int64_t queries = grid.rows(y) * grid.columns;
+    for (std::int64_t x = 0; x < p.width; x += P::lanes)
+      for (std::int64_t first = 0; first < queries; first += 4) {
+        const int count = static_cast<int>(least(4, queries - first));
+        attention.weights(keys, image, y, x, first, count, weights.get());
+        assemble_group<P>(p, grid, around, p.channels, image, y, x, first, count, weights.get(), static_cast<T*>(call.output));
+      }
+  }
+  return true;
+}
+
+}  // namespace

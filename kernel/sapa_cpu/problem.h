@@ -1,0 +1,56 @@
+// Sizes of one upsampling call and the index arithmetic every CPU path shares.
+#pragma once
+
+#include <cstdint>
+
+namespace sapa {
+
+enum class Element { float32, float64, bfloat16, float16 };
+enum class Border { zero, mask };
+
+// Storage of the half types: the vector code converts their bits itself.
+struct BFloat16 { std::uint16_t bits; };
+struct Float16 { std::uint16_t bits; };
+
+// Channels-last: query (B, guide_height, guide_width, d), key (B, height, width, d), value (B, height, width, C).
+struct Problem {
+  std::int64_t batch, height, width, guide_height, guide_width, embedding, channels, kernel_size;
+  Border border;
+  Element element;
+
+  std::int64_t radius() const { return kernel_size / 2; }
+  std::int64_t taps() const { return kernel_size * kernel_size; }
+  // The guide rows whose window is centred at `row`: first_row(row) .. first_row(row + 1), from (i' * H) // H' == row.
+  std::int64_t first_row(std::int64_t row) const { return (row * guide_height + height - 1) / height; }
+  std::int64_t first_column(std::int64_t column) const { return (column * guide_width + width - 1) / width; }
+  std::int64_t most_rows() const { return (guide_height + height - 1) / height; }
+  std::int64_t most_columns() const { return (guide_width + width - 1) / width; }
+};
+
+struct Forward {
+  Problem problem;
+  const void *query, *key, *value;
+  void* output;
+};
+
+struct Backward {
+  Problem problem;
+  const void *grad_output, *query, *key, *value;
+  void *grad_query, *grad_key, *grad_value;
+};
+
+// Each path works on the position rows begin .. end of the B * H rows; results do not depend on how rows are split.
+// They return false when the work space cannot be allocated.
+using ForwardRows = bool (*)(const Forward&, std::int64_t begin, std::int64_t end);
+using BackwardRows = bool (*)(const Backward&, std::int64_t begin, std::int64_t end);
+
+bool forward_portable(const Forward&, std::int64_t begin, std::int64_t end);
+bool backward_portable(const Backward&, std::int64_t begin, std::int64_t end);
+#if defined(__x86_64__)
+bool forward_avx2(const Forward&, std::int64_t begin, std::int64_t end);
+bool backward_avx2(const Backward&, std::int64_t begin, std::int64_t end);
+bool forward_avx512(const Forward&, std::int64_t begin, std::int64_t end);
+bool backward_avx512(const Backward&, std::int64_t begin, std::int64_t end);
+#endif
+
+}  // namespace sapa

@@ -1,0 +1,163 @@
+// The rows a pass works on: work space, the map rows around a position row, and the guide rows it owns.
+#pragma once
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "blocks.h"
+
+namespace {
+
+template <class A, class B>
+constexpr bool same = false;
+template <class A>
+constexpr bool same<A, A> = true;
+
+template <class S>
+class Buffer {
+ public:
+  explicit Buffer(std::int64_t count) {
+    void* memory = nullptr;
+    const std::size_t bytes = (static_cast<std::size_t>(count) * sizeof(S) + 64) / 64 * 64;
+    if (count > 0 && posix_memalign(&memory, 64, bytes) == 0) data_ = static_cast<S*>(memory);
+    ok_ = count == 0 || data_ != nullptr;
+  }
+  ~Buffer() { free(data_); }
+  Buffer(const Buffer&) = delete;
+  Buffer& operator=(const Buffer&) = delete;
+  S* get() const { return data_; }
+  bool ok() const { return ok_; }
+
+ private:
+  S* data_ = nullptr;
+  bool ok_ = false;
+};
+
+inline std::int64_t least(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
+inline std::int64_t most(std::int64_t a, std::int64_t b) { return a > b ? a : b; }
+inline std::int64_t round_up(std::int64_t x, std::int64_t to) { return (x + to - 1) / to * to; }
+
+template <class P, class T>
+inline void convert(const T* from, typename P::Scalar* to, std::int64_t count) {
+  std::int64_t i = 0;
+  for (; i + P::lanes <= count; i += P::lanes) P::store(to + i, P::load(from + i));
+  if (i < count) P::store(to + i, P::load(from + i, static_cast<int>(count - i)), static_cast<int>(count - i));
+}
+
+// target[e][lane] = source[lane][e], e < embedding; target rows are `stride` apart.
+template <class P, class T>
+inline void transpose_rows(const T* const* source, std::int64_t embedding, typename P::Scalar* target, std::int64_t stride) {
+  for (std::int64_t e = 0; e < embedding; e += P::lanes) {
+    const int count = static_cast<int>(least(P::lanes, embedding - e));
+    typename P::Vec block[P::lanes];
+    if (count == P::lanes)
+      for (int i = 0; i < P::lanes; ++i) block[i] = P::load(source[i] + e);
+    else
+      for (int i = 0; i < P::lanes; ++i) block[i] = P::load(source[i] + e, count);
+    P::transpose(block);
+    for (int i = 0; i < count; ++i) P::store(target + (e + i) * stride, block[i]);
+  }
+}
+
+// A ring of the K map rows in the window of a position row, as (width, channels) rows of scalars.
+template <class P, class T>
+class MapRows {
+  using S = typename P::Scalar;
+  static constexpr bool direct = same<T, S>;  // then the tensor's own rows serve
+
+ public:
+  MapRows(const sapa::Problem& p, const void* data, std::int64_t channels)
+      : p_(p), data_(static_cast<const T*>(data)), size_(p.width * channels),
+        ring_(direct ? 0 : p.kernel_size * size_), rows_(p.kernel_size) {}
+  bool ok() const { return ring_.ok() && rows_.ok(); }
+
+  void load(std::int64_t image, std::int64_t y) {
+    if constexpr (!direct) convert<P>(tensor(image, y), ring_.get() + y % p_.kernel_size * size_, size_);
+  }
+  // The K rows around y; rows outside the map are null.
+  const S* const* around(std::int64_t image, std::int64_t y) {
+    for (std::int64_t n = 0; n < p_.kernel_size; ++n) {
+      const std::int64_t row = y + n - p_.radius();
+      const S* at = nullptr;
+      if (row >= 0 && row < p_.height) {
+        if constexpr (direct) at = tensor(image, row);
+        else at = ring_.get() + row % p_.kernel_size * size_;
+      }
+      rows_.get()[n] = at;
+    }
+    return rows_.get();
+  }
+  const T* tensor(std::int64_t image, std::int64_t y) const { return data_ + (image * p_.height + y) * size_; }
+
+ private:
+  const sapa::Problem& p_;
+  const T* data_;
+  std::int64_t size_;
+  Buffer<S> ring_;
+  Buffer<const S*> rows_;
+};
+
+// A ring of the K key rows in the window, transposed to (embedding, radius + width + padding), zero outside the map.
+template <class P, class T>
+class TransposedKeys {
+  using S = typename P::Scalar;
+
+ public:
+  TransposedKeys(const sapa::Problem& p, const void* key)
+      : p_(p), key_(static_cast<const T*>(key)), stride_(round_up(p.width, P::lanes) + 2 * p.radius()),
+        ring_(p.kernel_size * p.embedding * stride_), zeros_(p.embedding) {
+    if (!ok()) return;
+    memset(ring_.get(), 0, sizeof(S) * static_cast<std::size_t>(p.kernel_size * p.embedding * stride_));
+    memset(zeros_.get(), 0, sizeof(T) * static_cast<std::size_t>(p.embedding));
+  }
+  bool ok() const { return ring_.ok() && zeros_.ok(); }
+  std::int64_t stride() const { return stride_; }
+  const S* row(std::int64_t y) const { return ring_.get() + y % p_.kernel_size * p_.embedding * stride_; }
+
+  void load(std::int64_t image, std::int64_t y) {
+    const T* from = key_ + (image * p_.height + y) * p_.width * p_.embedding;
+    for (std::int64_t x = 0; x < p_.width; x += P::lanes) {
+      const T* source[P::lanes];
+      for (int i = 0; i < P::lanes; ++i) source[i] = x + i < p_.width ? from + (x + i) * p_.embedding : zeros_.get();
+      transpose_rows<P>(source, p_.embedding, const_cast<S*>(row(y)) + p_.radius() + x, stride_);
+    }
+  }
+
+ private:
+  const sapa::Problem& p_;
+  const T* key_;
+  std::int64_t stride_;
+  Buffer<S> ring_;
+  Buffer<T> zeros_;
+};
+
+// Which guide pixels read which window: row by row, `columns` slots a position, of which count(x) are filled.
+class GuideGrid {
+ public:
+  explicit GuideGrid(const sapa::Problem& p) : p_(p), columns(p.most_columns()), first_(p.width + 1) {
+    if (!ok()) return;
+    for (std::int64_t x = 0; x <= p.width; ++x) first_.get()[x] = p.first_column(x);
+  }
+  bool ok() const { return first_.ok(); }
+  std::int64_t rows(std::int64_t y) const { return p_.first_row(y + 1) - p_.first_row(y); }
+  std::int64_t first(std::int64_t x) const { return first_.get()[x]; }
+  std::int64_t count(std::int64_t x) const { return first_.get()[x + 1] - first_.get()[x]; }
+
+ private:
+  const sapa::Problem& p_;
+
+ public:
+  const std::int64_t columns;
+
+ private:
+  Buffer<std::int64_t> first_;
+};
+
+template <class S>
+inline Window<S> window_at(const sapa::Problem& p, const S* const* rows, std::int64_t y, std::int64_t x) {
+  const std::int64_t r = p.radius();
+  return {rows, x - r, static_cast<int>(most(0, r - y)), static_cast<int>(least(p.kernel_size, p.height + r - y)),
+          static_cast<int>(most(0, r - x)), static_cast<int>(least(p.kernel_size, p.width + r - x)), static_cast<int>(p.kernel_size)};
+}
+
+}  // namespace

@@ -1,0 +1,86 @@
+"""The public function: checks, common dtype, then the compiled operator."""
+
+import torch
+
+from .registration import forward_op
+
+__all__ = ["sapa_upsample"]
+
+
+def sapa_upsample(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    kernel_size: int = 5,
+    border: str = "zero",
+    normalization: str = "softmax",
+) -> torch.Tensor:
+    """Upsample a feature by affiliating each output pixel with the most similar positions of its window.
+
+    Output pixel (i', j') sums the values in the K x K window around ((i' * H) // H', (j' * W) // W'),
+    weighted by the softmax of the inner products of its query with the window's keys. Everything is
+    channels-last; sums run in float32 (float64 if an input is).
+
+    Args:
+        query: (B, H', W', d), from the guide; H' >= H and W' >= W.
+        key: (B, H, W, d), from the feature.
+        value: (B, H, W, C), what is upsampled.
+        kernel_size: Odd window size K.
+        border: "zero" gives a tap outside the map the logit 0 and the value 0; "mask" leaves it out.
+        normalization: "softmax", the only one that is compiled.
+
+    Returns:
+        (B, H', W', C) in value's dtype.
+
+    Raises:
+        TypeError: An argument is no floating point tensor, or kernel_size no integer.
+        ValueError: Shapes, devices or names do not fit.
+    """
+    if not torch.compiler.is_compiling():
+        _check_tensors(query, key, value)
+    _check_options(kernel_size, border, normalization)
+    dtype = torch.promote_types(torch.promote_types(query.dtype, key.dtype), value.dtype)
+    output = forward_op(query.to(dtype), key.to(dtype), value.to(dtype), kernel_size, border == "mask")
+    return output.to(value.dtype)
+
+
+def _check_tensors(query, key, value):
+    """Refuse tensors that do not fit together, naming both sides."""
+    supported = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
+    for name, tensor in (("query", query), ("key", key), ("value", value)):
+        if not isinstance(tensor, torch.Tensor) or tensor.dtype not in supported:
+            came = tensor.dtype if isinstance(tensor, torch.Tensor) else type(tensor).__name__
+            raise TypeError(
+                f"{name} must be a float32, float64, bfloat16 or float16 tensor, but {came} came."
+            )
+        if tensor.dim() != 4:
+            raise ValueError(
+                f"{name} must be channels-last (B, H, W, C), but its shape is {tuple(tensor.shape)}."
+            )
+    if not query.device == key.device == value.device:
+        raise ValueError(
+            "query, key and value must be on one device, but are on "
+            f"{query.device}, {key.device} and {value.device}."
+        )
+    if key.shape[:3] != value.shape[:3] or query.shape[0] != key.shape[0] or query.shape[3] != key.shape[3]:
+        raise ValueError(
+            "query (B, H', W', d), key (B, H, W, d) and value (B, H, W, C) must agree in B, H, W and d, but "
+            f"their shapes are {tuple(query.shape)}, {tuple(key.shape)} and {tuple(value.shape)}."
+        )
+    if min(key.shape[1:3]) < 1 or query.shape[1] < key.shape[1] or query.shape[2] < key.shape[2]:
+        raise ValueError(
+            f"The query's size {tuple(query.shape[1:3])} must be at least the key's {tuple(key.shape[1:3])} "
+            "along both axes, and the key's at least (1, 1): upsampling cannot shrink."
+        )
+
+
+def _check_options(kernel_size, border, normalization):
+    """Refuse options that name nothing compiled."""
+    if isinstance(kernel_size, bool) or not isinstance(kernel_size, int):
+        raise TypeError(f"kernel_size must be an odd integer, but {kernel_size!r} came.")
+    if kernel_size < 1 or kernel_size % 2 == 0:
+        raise ValueError(f"kernel_size must be odd and at least 1, but {kernel_size} came.")
+    if border not in ("zero", "mask"):
+        raise ValueError(f'border must be "zero" or "mask", but {border!r} came.')
+    if normalization != "softmax":
+        raise ValueError(f'The kernel computes normalization="softmax" only, but {normalization!r} came.')
