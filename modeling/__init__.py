@@ -8,9 +8,9 @@ from .interpolation import Bilinear, Nearest
 from .modeling_sapa_bts import SapaBtsForDepthEstimation
 from .modeling_sapa_glpn import SapaGlpnForDepthEstimation
 from .modeling_sapa_segformer import SapaSegformerForSemanticSegmentation
-from .reference import affiliation_weights
 from .sapa import SAPA
 from .upsampler import UPSAMPLERS, build_upsampler
+from .windowed import affiliation_weights
 
 __all__ = [
     "SAPA",

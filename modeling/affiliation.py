@@ -2,7 +2,9 @@
 
 import torch
 
+from .hub_kernel import find_kernel
 from .reference import tiled_affiliation
+from .windowed import windowed_affiliation
 
 BORDERS = ("zero", "mask")
 NORMALIZATIONS = ("softmax", "relu", "sigmoid", "softplus")
@@ -15,6 +17,7 @@ def sapa_upsample(
     kernel_size: int = 5,
     border: str = "zero",
     normalization: str = "softmax",
+    kernel: str | None = None,
 ) -> torch.Tensor:
     """Upsample a feature by affiliating each output pixel with the most similar positions of its window.
 
@@ -31,6 +34,7 @@ def sapa_upsample(
             out.
         normalization: "softmax", or Table 4's h in h(l) / (sum of h(l) + 1e-6): "relu", "sigmoid",
             "softplus".
+        kernel: Which code runs, as in `set_kernel`; None leaves it to that function and to SAPA_KERNEL.
 
     Returns:
         (B, H', W', C) in value's dtype.
@@ -39,15 +43,27 @@ def sapa_upsample(
         TypeError: An argument is no floating point tensor.
         ValueError: Shapes, devices, kernel size or names do not fit.
     """
-    check_affiliation(query, key, value, kernel_size, border, normalization)
+    if not torch.compiler.is_compiling():  # with symbolic sizes every comparison costs a traced guard
+        check_affiliation(query, key, value, kernel_size, border, normalization)
+    compiled = find_kernel(query, key, value, normalization, kernel)
+    if compiled is not None:
+        return compiled.sapa_upsample(query, key, value, kernel_size, border)
     dtype = torch.float64 if torch.float64 in (query.dtype, key.dtype, value.dtype) else torch.float32
     arguments = query.to(dtype), key.to(dtype), value.to(dtype), kernel_size, border, normalization
+    affiliation = windowed_affiliation if _prefers_windows() else tiled_affiliation
     if torch.is_autocast_enabled(query.device.type):  # its matrix products would run in half precision
         with torch.autocast(query.device.type, enabled=False):
-            output = tiled_affiliation(*arguments)
+            output = affiliation(*arguments)
     else:
-        output = tiled_affiliation(*arguments)
+        output = affiliation(*arguments)
     return output.to(value.dtype)
+
+
+def _prefers_windows() -> bool:
+    """Say whether a graph without gradients is traced: there, and only there, fused gathers beat tiles."""
+    if torch.compiler.is_exporting():
+        return True
+    return torch.compiler.is_compiling() and not torch.is_grad_enabled()
 
 
 def check_affiliation(

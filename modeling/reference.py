@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from .window import nearest, query_slots
+from .window import query_slots
 
 # Positions along each side of a tile. A tile's queries meet all keys of the tile and its halo in one dense
 # product; with a 5 x 5 window 4 x 4 positions waste 2.6 times the exact arithmetic, which the matrix product
@@ -58,42 +58,6 @@ def tiled_affiliation(
     if not whole:
         output = output.index_select(1, row_slots).index_select(2, column_slots)
     return output  # (B, H', W', C)
-
-
-def affiliation_weights(
-    query: torch.Tensor,
-    key: torch.Tensor,
-    kernel_size: int = 5,
-    border: str = "zero",
-    normalization: str = "softmax",
-) -> torch.Tensor:
-    """Give the upsampling kernel of every output pixel, for pictures and checks.
-
-    Args:
-        query: (B, H', W', d).
-        key: (B, H, W, d).
-        kernel_size: Odd window size K.
-        border: "zero" or "mask".
-        normalization: "softmax", "relu", "sigmoid" or "softplus".
-
-    Returns:
-        (B, H', W', K * K), taps row-major; under "zero" the taps outside the map keep their share.
-    """
-    height, width = key.shape[1:3]
-    reach = kernel_size // 2
-    padded = F.pad(key, (0, 0, reach, reach, reach, reach))
-    inside = F.pad(key.new_ones(1, height, width, 1), (0, 0, reach, reach, reach, reach))
-    size = query.shape[1:3]
-    scores, kept = [], []
-    for row in range(kernel_size):
-        for column in range(kernel_size):
-            window = slice(None), slice(row, row + height), slice(column, column + width)
-            scores.append((query * nearest(padded[window], size)).sum(-1))  # (B, H', W')
-            kept.append(nearest(inside[window], size)[..., 0])  # (1, H', W')
-    scores, excluded = torch.stack(scores, -1), torch.stack(kept, -1) == 0  # (B, H', W', K * K)
-    if border == "zero":
-        excluded = torch.zeros_like(excluded)
-    return _normalise(scores, excluded, normalization)
 
 
 def _padding(size: int, kernel_size: int) -> tuple[int, int]:
@@ -163,17 +127,29 @@ def _normalised_scores(
 ) -> torch.Tensor:
     """Turn inner products into weights over each window: (B * N, Q, d), (B * N, U, d) -> (B * N, Q, U)."""
     if normalization != "softmax":
-        return _normalise(torch.bmm(query, key.transpose(1, 2)), excluded, normalization)
+        return normalise(torch.bmm(query, key.transpose(1, 2)), excluded, normalization)
     # Half the lowest number, so that adding a score cannot reach -inf and an all-excluded row stays finite.
     lowest = torch.finfo(query.dtype).min / 2
     bias = torch.zeros_like(excluded, dtype=query.dtype).masked_fill(excluded, lowest)
     return torch.baddbmm(bias, query, key.transpose(1, 2)).softmax(-1)
 
 
-def _normalise(scores: torch.Tensor, excluded: torch.Tensor, normalization: str) -> torch.Tensor:
-    """Weights that sum to 1 (to just under it for the kernels of the paper's Table 4 other than softmax)."""
+def normalise(scores: torch.Tensor, excluded: torch.Tensor | None, normalization: str) -> torch.Tensor:
+    """Turn scores into weights that sum to 1, or to just under it for the paper's other kernels (Table 4).
+
+    Args:
+        scores: (..., taps).
+        excluded: True for a tap that is to weigh nothing; None where there is no such tap.
+        normalization: "softmax", "relu", "sigmoid" or "softplus".
+
+    Returns:
+        Weights of the scores' shape.
+    """
     if normalization == "softmax":
-        return scores.masked_fill(excluded, torch.finfo(scores.dtype).min).softmax(-1)
+        if excluded is not None:
+            scores = scores.masked_fill(excluded, torch.finfo(scores.dtype).min)
+        return scores.softmax(-1)
     response = {"relu": F.relu, "sigmoid": torch.sigmoid, "softplus": F.softplus}[normalization](scores)
-    response = response.masked_fill(excluded, 0)
+    if excluded is not None:
+        response = response.masked_fill(excluded, 0)
     return response / (response.sum(-1, keepdim=True) + EPSILON)

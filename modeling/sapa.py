@@ -100,7 +100,8 @@ class SAPA(nn.Module):
         Returns:
             (B, Cf or Cv, H', W').
         """
-        check_channels(self, guide, feature)
+        if not torch.compiler.is_compiling():
+            check_channels(self, guide, feature)
         query, key = self.query_and_key(guide, feature)
         value = feature if value is None else value
         output = sapa_upsample(

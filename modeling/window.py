@@ -31,7 +31,9 @@ def nearest(feature: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
         (B, H', W', C).
     """
     batch, height, width, channels = feature.shape
-    if size[0] % height == 0 and size[1] % width == 0:  # an expanded view has the cheaper gradient: a sum
+    # An expanded view has the cheaper gradient, a sum; but an exported graph with symbolic sizes cannot ask
+    # for it.
+    if not torch.compiler.is_exporting() and size[0] % height == 0 and size[1] % width == 0:
         rows, columns = size[0] // height, size[1] // width
         blocks = feature[:, :, None, :, None].expand(batch, height, rows, width, columns, channels)
         return blocks.reshape(batch, *size, channels)
