@@ -12,7 +12,7 @@ from transformers import AutoModelForSemanticSegmentation, SegformerConfig, Segf
 
 from sapa_hf.data import get_spec, load_split
 from sapa_hf.evaluation import read_results
-from sapa_hf.training import NonFiniteError
+from sapa_hf.training import NonFiniteError, Trainer, parse_arguments
 
 
 def test_a_run_leaves_models_results_curves_and_pictures(tmp_path):
@@ -173,6 +173,11 @@ def test_an_own_checkpoint_of_other_classes_lends_all_but_its_classifier(tmp_pat
     assert "new: decode_head.classifier.bias, decode_head.classifier.weight; not used: none" in caplog.text
 
 
+def test_a_checkpoint_that_cannot_be_read_is_an_error_that_says_what_to_do(tmp_path):
+    with pytest.raises(ValueError, match="nowhere.* cannot be read .*checkpoint=null"):
+        train(tmp_path / "run", f"checkpoint={tmp_path / 'nowhere'}")
+
+
 def test_a_checkpoint_of_another_shape_is_refused(tmp_path):
     train(tmp_path / "first", "max_steps=1")
     with pytest.raises(ValueError, match="does not fit this model: .* parameters are missing or have"):
@@ -186,6 +191,28 @@ def test_a_checkpoint_of_another_shape_is_refused(tmp_path):
 def test_an_unknown_model_field_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"model_config.depth is no field .*nearest: depths"):
         train(tmp_path, "model_config.depth=[1, 1, 1, 1]")
+
+
+@pytest.mark.slow
+def test_the_ade20k_recipe_runs_on_the_sample_and_leaves_results(sapa_data, tmp_path):
+    """With the paper's settings, but for the path, the steps, the batch and the size of the network."""
+    arguments = parse_arguments(
+        [
+            "segformer_b1_ade20k",
+            f"data_path={sapa_data / 'ade20k_sample'}",
+            "max_steps=1",
+            "batch_size=1",
+            "checkpoint=null",
+            "model_config={hidden_sizes: [8, 8, 16, 16], depths: [1, 1, 1, 1], decoder_hidden_size: 8}",
+            "num_workers=0",
+            "cpu=true",
+            f"output_dir={tmp_path}",
+        ]
+    )
+    assert "mIoU" in Trainer(SegmentationTask(arguments), arguments).train()
+    results = read_results(tmp_path / "results.json")
+    assert results["dataset"]["split"] == "validation" and results["dataset"]["images"] == 3
+    assert len(results["per_class"]) == 150 and len(list((tmp_path / "pictures").iterdir())) == 3
 
 
 def test_a_split_that_does_not_exist_is_noticed_before_the_first_step(tmp_path):

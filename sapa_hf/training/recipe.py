@@ -66,13 +66,17 @@ def parse_arguments(tokens: Sequence[str]) -> Arguments:
     settings = {"recipe": Path(tokens[0]).stem} | read_recipe(tokens.pop(0)) if named else {}
     for key, value in read_overrides(tokens):
         override(settings, key, value)
-    nulls = [key for key, value in settings.items() if value in (None, "null")]
-    flags = [flag for key, value in settings.items() if key not in nulls for flag in as_flags(key, value)]
+    # argparse has no way to say null or an empty list: these are set after it.
+    absent = {key: None for key, value in settings.items() if value in (None, "null")}
+    absent |= {key: [] for key, value in settings.items() if value in ([], "[]")}
+    flags = [flag for key, value in settings.items() if key not in absent for flag in as_flags(key, value)]
     arguments = Arguments(*parser.parse_args_into_dataclasses(flags, look_for_args_file=False))
-    for key in nulls:
-        if "None" not in ANNOTATIONS[key]:
-            raise ValueError(f"{key} cannot be null: give a value, or leave the line out")
-        setattr(next(group for group in arguments if hasattr(group, key)), key, None)
+    for key, value in absent.items():
+        if ("None" if value is None else "list") not in ANNOTATIONS[key]:
+            raise ValueError(
+                f"{key} cannot be {'null' if value is None else value}: give a value, or leave it out"
+            )
+        setattr(next(group for group in arguments if hasattr(group, key)), key, value)
     check_arguments(arguments)
     return arguments
 
@@ -165,11 +169,13 @@ def as_flags(key: str, value: object) -> list[str]:
     kind = ANNOTATIONS[key]
     if kind == "Options":
         return [f"--{key}", json.dumps(value) if isinstance(value, dict) else str(value)]
-    if kind.startswith("list"):
+    takes_list = kind.startswith("list")
+    refused = (dict,) + ((bool,) if kind != "bool" else ()) + (() if takes_list else (list,))
+    if isinstance(value, refused):
+        raise ValueError(f"{key} needs a value of type {kind.removesuffix(' | None')}, got {value!r}")
+    if takes_list:
         items = value if isinstance(value, list) else re.split(r"[\s,]+", str(value).strip("[] "))
-        return [f"--{key}", *map(str, items)] if items != [""] else [f"--{key}"]
-    if isinstance(value, (list, dict)) or (isinstance(value, bool) and kind != "bool"):
-        raise ValueError(f"{key} needs one {kind.removesuffix(' | None')}, got {value!r}")
+        return [f"--{key}", *map(str, items)]
     return [f"--{key}={value}"]
 
 
