@@ -1,0 +1,46 @@
+"""The models train and infer through the kernel, and agree with the reference."""
+
+import torch
+
+from sapa_hf.modeling import SapaSegformerConfig, SapaSegformerForSemanticSegmentation
+from sapa_hf.modeling.hub_kernel import use_kernel
+
+
+def tiny_model():
+    config = SapaSegformerConfig(
+        hidden_sizes=[8, 8, 16, 16],
+        depths=[1, 1, 1, 1],
+        num_attention_heads=[1, 1, 2, 2],
+        decoder_hidden_size=16,
+        num_labels=5,
+        upsampler="sapa-g",
+        upsampler_embedding_dim=8,
+    )
+    return SapaSegformerForSemanticSegmentation(config)
+
+
+def loss_and_gradients(model, pixels, labels):
+    model.zero_grad()
+    output = model(pixels, labels=labels)
+    output.loss.backward()
+    return [output.logits.detach(), output.loss.detach(), *(p.grad.clone() for p in model.parameters())]
+
+
+def test_segformer_trains_alike_with_kernel_and_reference(repository):
+    model = tiny_model().eval()
+    pixels, labels = torch.randn(2, 3, 64, 96), torch.randint(0, 5, (2, 64, 96))
+    with use_kernel("reference"):
+        expected = loss_and_gradients(model, pixels, labels)
+    with use_kernel(str(repository)):
+        got = loss_and_gradients(model, pixels, labels)
+    for x, y in zip(expected, got, strict=True):
+        torch.testing.assert_close(y, x, rtol=1e-3, atol=1e-5)
+
+
+def test_kernel_choice_is_not_saved(repository, tmp_path):
+    model = tiny_model()
+    with use_kernel(str(repository)):
+        model(torch.randn(1, 3, 32, 32))
+        model.save_pretrained(tmp_path)
+    config = (tmp_path / "config.json").read_text()
+    assert 'kernel"' not in config.replace("upsampler_kernel_size", "") and str(repository) not in config
