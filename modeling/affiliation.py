@@ -51,12 +51,16 @@ def sapa_upsample(
     dtype = torch.float64 if torch.float64 in (query.dtype, key.dtype, value.dtype) else torch.float32
     arguments = query.to(dtype), key.to(dtype), value.to(dtype), kernel_size, border, normalization
     affiliation = windowed_affiliation if _prefers_windows() else tiled_affiliation
-    if torch.is_autocast_enabled(query.device.type):  # its matrix products would run in half precision
+    if _autocasts(query.device.type):  # its matrix products would run in half precision
         with torch.autocast(query.device.type, enabled=False):
             output = affiliation(*arguments)
     else:
         output = affiliation(*arguments)
     return output.to(value.dtype)
+
+
+def _autocasts(device_type: str) -> bool:
+    return torch.amp.is_autocast_available(device_type) and torch.is_autocast_enabled(device_type)
 
 
 def _prefers_windows() -> bool:

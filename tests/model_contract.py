@@ -1,0 +1,185 @@
+"""What every model promises, whatever its task; a subclass names the classes and adds its own."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import torch
+from transformers import AutoModel
+
+UPSAMPLERS = ["nearest", "bilinear", "sapa-b", "sapa-g"]
+
+
+class ModelContract:
+    """Subclasses set the classes, a tiny configuration, the main output, and how labels are drawn."""
+
+    config_class = None
+    model_class = None
+    auto_class = None
+    tiny: dict = {}
+    output = "logits"
+    strictest_size = (75, 97)  # no multiple of anything
+
+    def make(self, **fields):
+        return self.model_class(self.config_class(**{**self.tiny, **fields})).eval()
+
+    def images(self, batch=2, size=(64, 96)):
+        return torch.randn(batch, 3, *size)
+
+    def labels(self, images):
+        raise NotImplementedError
+
+    def unlabelled(self, images):
+        """Labels that say nothing of any pixel."""
+        raise NotImplementedError
+
+    def predict(self, model, images):
+        with torch.no_grad():
+            return getattr(model(images), self.output)
+
+    @pytest.mark.parametrize("upsampler", UPSAMPLERS)
+    def test_any_size_of_at_least_32_is_taken(self, upsampler):
+        model = self.make(upsampler=upsampler)
+        for size in ((32, 32), self.strictest_size):
+            output = self.predict(model, self.images(1, size))
+            assert output.isfinite().all()
+
+    @pytest.mark.parametrize("upsampler", UPSAMPLERS)
+    def test_training_reaches_every_parameter(self, upsampler):
+        model, images = self.make(upsampler=upsampler).train(), self.images()
+        for parameter in model.parameters():  # away from zero, so that gradients show
+            torch.nn.init.normal_(parameter, std=0.2)
+        model(images, labels=self.labels(images)).loss.backward()
+        without = [name for name, p in model.named_parameters() if p.requires_grad and p.grad is None]
+        assert without == []
+
+    def test_loss_falls_when_trained_on_one_batch(self):
+        model, images = self.make(), self.images()
+        labels, optimizer = self.labels(images), torch.optim.AdamW(model.parameters(), lr=3e-3)
+        losses = []
+        for _ in range(15):
+            loss = model(images, labels=labels).loss
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+        assert losses[-1] < 0.9 * losses[0]
+
+    def test_batch_without_a_labelled_pixel_costs_nothing_and_keeps_its_graph(self):
+        model, images = self.make().train(), self.images()
+        loss = model(images, labels=self.unlabelled(images)).loss
+        assert loss.item() == 0
+        loss.backward()
+        gradients = [p.grad for p in model.parameters() if p.grad is not None]
+        assert gradients and all((gradient == 0).all() for gradient in gradients)
+
+    def test_saved_and_loaded_it_computes_the_same(self, tmp_path):
+        model, images = self.make(upsampler_embedding_dim=8, upsampler_border="mask"), self.images()
+        model.save_pretrained(tmp_path)
+        for auto_class in (AutoModel, self.auto_class, self.model_class):
+            again = auto_class.from_pretrained(tmp_path).eval()
+            assert type(again) is self.model_class
+            assert torch.equal(self.predict(again, images), self.predict(model, images))
+            assert again.config.upsampler_border == "mask"
+
+    def test_saving_alone_writes_code_that_loads_where_the_package_is_not(self, tmp_path):
+        model, images = self.make(), self.images(1)
+        model.save_pretrained(tmp_path)
+        entries = json.loads((tmp_path / "config.json").read_text())["auto_map"]
+        assert {"AutoConfig", "AutoModel", self.auto_class.__name__} <= set(entries)
+        torch.save({"images": images, "expected": self.predict(model, images)}, tmp_path / "check.pt")
+        program = (
+            "import sys, torch; sys.modules['sapa_hf'] = None\n"
+            "from transformers import AutoModel\n"
+            "folder, output = sys.argv[1:]\n"
+            "check = torch.load(folder + '/check.pt', weights_only=True)\n"
+            "model = AutoModel.from_pretrained(folder, trust_remote_code=True).eval()\n"
+            "with torch.no_grad(): result = getattr(model(check['images']), output)\n"
+            "assert type(model).__module__.startswith('transformers_modules'), type(model).__module__\n"
+            "torch.testing.assert_close(result, check['expected'])\n"
+        )
+        command = [sys.executable, "-c", program, str(tmp_path), self.output]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr[-2000:]
+
+    def test_hidden_states_attentions_and_tuples_on_request(self):
+        model, images = self.make(), self.images(1)
+        plain = model(images)
+        assert plain.hidden_states is None and plain.attentions is None
+        full = model(images, output_hidden_states=True)
+        assert [h.shape[1] for h in full.hidden_states][-4:] == list(model.config.hidden_sizes)
+        as_tuple = model(images, labels=self.labels(images), return_dict=False)
+        assert isinstance(as_tuple, tuple) and as_tuple[0].dim() == 0
+        torch.testing.assert_close(as_tuple[1], getattr(plain, self.output))
+
+    def test_gradient_checkpointing_changes_no_gradient(self):
+        model, images = self.make().train(), self.images()
+        for module in model.modules():
+            if isinstance(module, torch.nn.Dropout):
+                module.p = 0.0
+        labels, gradients = self.labels(images), []
+        for checkpointing in (False, True):
+            model.zero_grad()
+            model.gradient_checkpointing_enable() if checkpointing else None
+            torch.manual_seed(1)  # drop path draws the same
+            model(images, labels=labels).loss.backward()
+            gradients.append([p.grad.clone() for p in model.parameters() if p.grad is not None])
+        assert model.is_gradient_checkpointing
+        for plain, checkpointed in zip(*gradients, strict=True):
+            torch.testing.assert_close(checkpointed, plain)
+
+    @pytest.mark.parametrize("labelled", [False, True])
+    def test_whole_graph_is_traced_without_a_warm_up(self, labelled):
+        torch.compiler.reset()
+        model, images = self.make(), self.images()
+        arguments = {"labels": self.labels(images)} if labelled else {}
+        traced = torch.compile(model, fullgraph=True, backend="eager")
+        output, expected = traced(images, **arguments), model(images, **arguments)
+        torch.testing.assert_close(getattr(output, self.output), getattr(expected, self.output))
+        if labelled:
+            torch.testing.assert_close(output.loss, expected.loss)
+
+    def test_bfloat16_runs_and_stays_close(self):
+        model, images = self.make(), self.images()
+        exact = self.predict(model, images)
+        output = self.predict(model.bfloat16(), images.bfloat16())
+        assert output.dtype == torch.bfloat16
+        assert (output.float() - exact).norm() <= 0.1 * exact.norm() + 0.05
+
+    @pytest.mark.parametrize(
+        ("fields", "error"),
+        [
+            ({"upsampler": "sapa"}, ValueError),
+            ({"upsampler_kernel_size": 4}, ValueError),
+            ({"upsampler_embedding_dim": "64"}, TypeError),
+            ({"upsampler_normalization": "exp"}, ValueError),
+            ({"upsampler_border": None}, TypeError),
+        ],
+    )
+    def test_config_refuses_wrong_upsampler_fields_when_it_is_made(self, fields, error):
+        with pytest.raises(error):
+            self.config_class(**fields)
+
+    @pytest.mark.slow
+    def test_onnx_gives_the_same(self, tmp_path):
+        onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+        model, images = self.make(), self.images(1, (64, 64))
+        path = str(tmp_path / "model.onnx")
+        torch.onnx.export(_MainOutput(model, self.output), (images,), path, dynamo=True, verbose=False)
+        session = onnxruntime.InferenceSession(path)
+        (output,) = session.run(None, {session.get_inputs()[0].name: images.numpy()})
+        torch.testing.assert_close(
+            torch.from_numpy(output), self.predict(model, images), rtol=1e-4, atol=1e-5
+        )
+
+
+class _MainOutput(torch.nn.Module):
+    """A model that gives one tensor, as ONNX wants it."""
+
+    def __init__(self, model, output):
+        super().__init__()
+        self.model, self.output = model, output
+
+    def forward(self, pixel_values):
+        return getattr(self.model(pixel_values), self.output)
