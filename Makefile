@@ -1,0 +1,37 @@
+# The two commands of a newcomer are `make demo` and `make test`; both set up .venv first, once.
+VENV ?= .venv
+PYTHON := $(VENV)/bin/python
+READY := $(VENV)/ready
+JOBS ?= auto
+
+.PHONY: demo test kernel benchmark lint format clean
+
+demo: $(READY)  ## train, score, publish, load back and draw a small SAPA model on rendered rooms
+	$(PYTHON) scripts/demo.py
+
+test: $(READY)  ## the whole suite; SAPA_DATA names a folder of real data sets, if there is one
+	$(PYTHON) -m pytest -q -n $(JOBS) --dist worksteal
+
+kernel: $(READY)  ## compile the kernel for this machine (a C++ compiler; CUDA too where nvcc is found)
+	$(PYTHON) -m sapa_hf.kernel build
+
+benchmark: $(READY)  ## time the operator, the kernel and whole models side by side
+	$(PYTHON) scripts/benchmark.py
+
+lint: $(READY)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+
+format: $(READY)
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+clean:
+	rm -rf $(VENV) build dist demo runs *.egg-info
+
+$(READY): pyproject.toml constraints.txt
+	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+		{ echo "Python 3.10 or newer is needed; python3 here is older." >&2; exit 1; }
+	test -x $(PYTHON) || python3 -m venv $(VENV)
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[train,kernels,test,dev]"
+	touch $@
