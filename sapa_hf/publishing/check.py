@@ -9,6 +9,8 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
+from sapa_hf.modeling.hub_kernel import use_kernel
+
 from .strict import load_strict
 
 TOLERANCE = 1e-6  # absolute; on one machine the outputs are usually equal
@@ -29,7 +31,7 @@ def check_folder(folder: str | Path) -> float:
     """
     model = load_strict(folder)
     pixels = torch.randn(1, 3, 64, 96, generator=torch.Generator().manual_seed(0))
-    with torch.no_grad():
+    with torch.no_grad(), use_kernel("reference"):
         expected = model(pixels)[0]
     found = run_alone(folder, pixels)
     difference = max((output - expected).abs().max().item() for output in found.values())
@@ -69,6 +71,9 @@ def run_alone(folder: str | Path, pixels: torch.Tensor) -> dict[str, torch.Tenso
 
 
 def _clean_environment(scratch: str) -> dict[str, str]:
-    """Keep the environment but Python's own settings; code is cached in a folder that is thrown away."""
+    """Keep the environment but Python's own settings; code is cached in a folder that is thrown away.
+
+    Both sides run the reference, so that no kernel's rounding is taken for a difference.
+    """
     kept = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
-    return kept | {"HF_HUB_OFFLINE": "1", "HF_MODULES_CACHE": scratch, "TOKENIZERS_PARALLELISM": "false"}
+    return kept | {"HF_HUB_OFFLINE": "1", "HF_MODULES_CACHE": scratch, "SAPA_KERNEL": "reference"}

@@ -1,0 +1,141 @@
+"""What the demonstration does, step by step."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from transformers.utils.logging import disable_progress_bar
+
+from sapa_hf.data import Samples, load_split
+from sapa_hf.evaluation import (
+    WholeImage,
+    evaluate_constant,
+    most_common_label,
+    overall_table,
+    read_results,
+)
+from sapa_hf.publishing import assemble_folder, check_folder, find_model, find_results, load_strict
+from sapa_hf.tasks import TASKS, Task
+from sapa_hf.training import Trainer, parse_arguments
+
+from .picture import busiest, compare
+
+RECIPE = "segformer_tiny_scenes"
+UPSAMPLERS = {"bilinear": "SegFormer, bilinear upsampling", "sapa-g": "SegFormer, SAPA-G upsampling"}
+CAPTIONS = {"bilinear": "bilinear", "sapa-g": "SAPA-G"}
+
+
+@dataclass
+class Demo:
+    """What the steps share.
+
+    Attributes:
+        folder: Where everything is written.
+        overrides: Settings of the recipe to change, as `key=value`.
+        scores: Title -> metrics on the test split, filled by the steps.
+        places: Title -> what to look at, filled by the steps.
+    """
+
+    folder: Path
+    overrides: Sequence[str] = ()
+    scores: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    places: dict[str, str] = field(default_factory=dict)
+
+    def run_folder(self, upsampler: str) -> Path:
+        """Name the run of an upsampler."""
+        return self.folder / f"run-{upsampler}"
+
+    def task(self, upsampler: str) -> Task:
+        """Make the training task of an upsampler: one recipe, one seed, only the upsampler differs."""
+        settings = ["tracker=none", *self.overrides, f"upsampler={upsampler}", "overwrite=true"]
+        arguments = parse_arguments([RECIPE, *settings, f"output_dir={self.run_folder(upsampler)}"])
+        return TASKS[arguments.run.task](arguments)
+
+    def samples(self, split: str) -> Samples:
+        """Give the rendered rooms of a split, as they are."""
+        spec = self.task("bilinear").spec
+        return Samples(load_split(spec, getattr(spec, f"{split}_split")), spec)
+
+
+def score_constant(demo: Demo) -> None:
+    """Score the least that a model must beat: the most common class of the training rooms, everywhere."""
+    train, test = demo.samples("train"), demo.samples("test")
+    classes = {"num_labels": test.spec.num_labels, "ignore_index": test.spec.ignore_index}
+    label = most_common_label(train, **classes)
+    title = f'"{test.spec.id2label[label]}" everywhere, the most common class'
+    demo.scores[title] = evaluate_constant(test, label, **classes)
+
+
+def train_bilinear(demo: Demo) -> None:
+    """Train the plain model."""
+    _train(demo, "bilinear")
+
+
+def train_sapa(demo: Demo) -> None:
+    """Train the model with SAPA."""
+    _train(demo, "sapa-g")
+
+
+def publish(demo: Demo) -> None:
+    """Write the folder that the Hub would host, and load it where sapa_hf is not installed."""
+    run, folder = demo.run_folder("sapa-g"), demo.folder / "hub" / "sapa-segformer-tiny"
+    assemble_folder(find_model(run), folder, find_results(run), overwrite=True)
+    difference = check_folder(folder)
+    demo.places["folder for the Hub, with its card"] = str(folder)
+    demo.places["loaded back by AutoModel without sapa_hf"] = f"largest difference {difference:g}"
+
+
+def draw(demo: Demo) -> None:
+    """Draw the room with the most class borders, chosen by its labels alone."""
+    test = demo.samples("test")
+    sample = test[busiest([test[index]["labels"] for index in range(len(test))])]
+    predictions = {}
+    for upsampler in UPSAMPLERS:
+        run = demo.run_folder(upsampler)
+        inference = WholeImage(**read_results(run / "results.json")["evaluation"])
+        model = load_strict(find_model(run))
+        predictions[CAPTIONS[upsampler]] = inference.predict(model, sample["image"], sample["id"])
+    path = demo.folder / "comparison.png"
+    compare(sample["image"], sample["labels"], predictions, test.spec.id2label).save(path)
+    demo.places["picture"] = str(path)
+
+
+# In this order; a step finds what it needs in the folder or in what earlier steps noted.
+STEPS: tuple[tuple[str, Callable[[Demo], None]], ...] = (
+    ("Rendering rooms, scoring the most common class", score_constant),
+    ("Training a small SegFormer with bilinear upsampling", train_bilinear),
+    ("Training the same SegFormer with SAPA-G", train_sapa),
+    ("Publishing it, and loading it back in a bare interpreter", publish),
+    ("Drawing both", draw),
+)
+
+
+def run_demo(folder: str | Path = "demo", overrides: Sequence[str] = ()) -> Demo:
+    """Take all steps and print what came of them.
+
+    Args:
+        folder: Where to write; an earlier demonstration there is replaced.
+        overrides: Settings of the recipe to change, as `key=value`.
+    """
+    disable_progress_bar()  # of loading and saving weights
+    demo, began = Demo(Path(folder), tuple(overrides)), perf_counter()
+    demo.folder.mkdir(parents=True, exist_ok=True)
+    for number, (title, step) in enumerate(STEPS, 1):
+        print(f"\n[{number}/{len(STEPS)}] {title}", flush=True)
+        step(demo)
+    print(f"\n{_summary(demo)}\n\n{perf_counter() - began:.0f} s", flush=True)
+    return demo
+
+
+def _train(demo: Demo, upsampler: str) -> None:
+    task = demo.task(upsampler)
+    Trainer(task, task.arguments).train()
+    demo.scores[UPSAMPLERS[upsampler]] = read_results(demo.run_folder(upsampler) / "results.json")["metrics"]
+
+
+def _summary(demo: Demo) -> str:
+    width = max(len(title) for title in demo.places)
+    places = [f"{title.ljust(width)}  {place}" for title, place in demo.places.items()]
+    return "\n".join([overall_table(demo.scores), "", *places])
