@@ -18,7 +18,8 @@ def build_model(
     model_class: type[PreTrainedModel],
     arguments: ModelArguments,
     head: tuple[str, ...],
-    classifier: str,
+    classifier: str | tuple[str, ...],
+    key_mapping: dict[str, str] | None = None,
     **fields: Any,
 ) -> PreTrainedModel:
     """Make a model for a data set.
@@ -27,7 +28,8 @@ def build_model(
         model_class: what to make.
         arguments: where to start and how to upsample.
         head: prefixes of the parameters that a checkpoint may lack.
-        classifier: prefix of the parameters whose shape there may be that of other classes.
+        classifier: prefix of the parameters whose shape there may be that of other classes; () is none.
+        key_mapping: patterns of a checkpoint's names and what replaces them; see `from_pretrained`.
         fields: config fields that the data set decides, such as id2label.
 
     Raises:
@@ -43,9 +45,19 @@ def build_model(
         "pretrained_model_name_or_path": arguments.checkpoint,
         "revision": arguments.checkpoint_revision or "main",
     }
-    config = config_class.from_pretrained(**source, **fields)
+    try:
+        config = config_class.from_pretrained(**source, **fields)
+    except OSError as error:
+        raise ValueError(
+            f"checkpoint {arguments.checkpoint!r} cannot be read ({error}): give a local folder, "
+            "or checkpoint=null to start from random weights"
+        ) from error
     model, keys = model_class.from_pretrained(
-        **source, config=config, output_loading_info=True, ignore_mismatched_sizes=True
+        **source,
+        config=config,
+        output_loading_info=True,
+        ignore_mismatched_sizes=True,
+        key_mapping=key_mapping,
     )
     reshaped = [key for key, *_ in keys["mismatched_keys"]]
     wrong = [key for key in keys["missing_keys"] if not key.startswith(head)]
