@@ -7,6 +7,7 @@ import torch
 from transformers import (
     AutoConfig,
     AutoImageProcessor,
+    AutoModelForDepthEstimation,
     AutoModelForSemanticSegmentation,
     PretrainedConfig,
     PreTrainedModel,
@@ -14,7 +15,10 @@ from transformers import (
 from transformers.image_processing_utils import BaseImageProcessor
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
-AUTO_CLASSES = {"ForSemanticSegmentation": AutoModelForSemanticSegmentation}  # how a task's architectures end
+AUTO_CLASSES = {  # how a task's architectures end
+    "ForDepthEstimation": AutoModelForDepthEstimation,
+    "ForSemanticSegmentation": AutoModelForSemanticSegmentation,
+}
 
 
 def load_model(

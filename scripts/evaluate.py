@@ -8,12 +8,12 @@ import argparse
 from accelerate import Accelerator
 
 from sapa_hf.data import SPECS, get_spec
-from sapa_hf.evaluation import evaluate_checkpoint, overall_table, per_class_table
+from sapa_hf.evaluation import evaluate_checkpoint, results_table
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description="Score a segmentation model on a data set.")
+    parser = argparse.ArgumentParser(description="Score a segmentation or depth model on a data set.")
     parser.add_argument("--model", required=True, help="folder written by training, or Hub id")
     parser.add_argument("--revision", help="commit of a Hub id")
     parser.add_argument(
@@ -29,7 +29,9 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         "--short_side", type=int, help="instead of the saved processor's; 0 keeps each photo's size"
     )
     parser.add_argument("--max_side", type=int, default=2048, help="longest side that short_side may lead to")
-    parser.add_argument("--scales", type=float, nargs="+", default=[1.0], help="average over these scales")
+    parser.add_argument("--scales", type=float, nargs="+", help="segmentation: average over these scales")
+    parser.add_argument("--crop", choices=["eigen", "garg"], help="depth: score within a benchmark's crop")
+    parser.add_argument("--max_depth", type=float, help="depth: metres that truth must lie below; 10")
     parser.add_argument("--flip", action="store_true", help="average with the mirrored photo")
     parser.add_argument("--limit", type=int, help="number of images; all unless given")
     parser.add_argument("--on_bad", choices=["raise", "skip"], default="raise", help="at an unreadable row")
@@ -45,6 +47,7 @@ def main(arguments: list[str] | None = None) -> None:
     spec = get_spec(options.dataset, **{key: value for key, value in overrides.items() if value is not None})
     split = options.split or spec.test_split
     accelerator = Accelerator(cpu=options.cpu)
+    metric = {"crop": options.crop, "max_depth": options.max_depth}
     metrics = evaluate_checkpoint(
         options.model,
         spec,
@@ -54,14 +57,14 @@ def main(arguments: list[str] | None = None) -> None:
         trust_remote_code=options.trust_remote_code,
         short_side=options.short_side,
         max_side=options.max_side,
-        scales=options.scales,
         flip=options.flip,
         limit=options.limit,
         on_bad=options.on_bad,
         output=options.output,
+        metric={key: value for key, value in metric.items() if value is not None},
+        **({"scales": options.scales} if options.scales else {}),
     )
-    accelerator.print(per_class_table(metrics["per_class"]), "", sep="\n")
-    accelerator.print(overall_table({f"{spec.name} {split}, {metrics['images']} images": metrics}))
+    accelerator.print(results_table(f"{spec.name} {split}, {metrics['images']} images", metrics))
     accelerator.end_training()
 
 

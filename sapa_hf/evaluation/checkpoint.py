@@ -1,14 +1,18 @@
 """Evaluation of a saved model on a split of a data set, on one process or several."""
 
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
 from accelerate import Accelerator
+from transformers import PreTrainedModel
 
 from ..data import DatasetSpec, Samples, load_split
-from ..load import load_model, load_processor
+from ..load import load_model, load_processor, task_ending
+from .depth import evaluate_depth
 from .results import write_results
 from .segmentation import evaluate_segmentation
+from .whole_depth import depth_format
 from .whole_image import input_format
 
 
@@ -24,9 +28,10 @@ def evaluate_checkpoint(
     limit: int | None = None,
     on_bad: str = "raise",
     output: str | Path | None = None,
+    metric: Mapping | None = None,
     **views,
 ) -> dict:
-    """Score a saved segmentation model; every process gets the result, the first writes the results file.
+    """Score a saved model of any task; every process gets the result, the first writes the results file.
 
     Args:
         name_or_path: model folder or Hub id.
@@ -35,38 +40,53 @@ def evaluate_checkpoint(
         accelerator: says which device and which share of the images are this process's.
         revision: see `load_model`.
         trust_remote_code: see `load_model`.
-        short_side: see `input_format`.
+        short_side: see `input_format` and `depth_format`.
         limit: number of images; None for all.
         on_bad: "raise" or "skip" at an unreadable row; see `Samples`.
         output: path of the results file; None for none.
-        views: further arguments of `WholeImage`: max_side, multiple, scales, flip.
+        metric: options of the depth metric: min_depth, max_depth, crop.
+        views: further arguments of `WholeImage` (max_side, multiple, scales, flip) or `WholeDepth`.
 
     Raises:
-        ValueError: model and data set differ in their number of classes, or see `evaluate_segmentation`.
+        ValueError: model and data set do not fit, or see `evaluate_segmentation` and `evaluate_depth`.
     """
     model = load_model(name_or_path, revision, trust_remote_code, accelerator.device)
-    if model.config.num_labels != spec.num_labels:
-        raise ValueError(
-            f"{name_or_path} knows {model.config.num_labels} classes but {spec.name} has {spec.num_labels}: "
-            "evaluate it on the data set it was trained for"
-        )
-    form = input_format(load_processor(name_or_path, revision, trust_remote_code), short_side)
-    protocol = form | views
-    metrics = evaluate_segmentation(
+    processor = load_processor(name_or_path, revision, trust_remote_code)
+    if task_ending(model.config, name_or_path) == "ForDepthEstimation":
+        task, target, score = "depth-estimation", "depth", partial(evaluate_depth, metric=metric)
+        protocol = depth_format(processor, short_side) | views
+        recorded = protocol | {"metric": dict(metric or {})}
+    else:
+        task, target, score = "semantic-segmentation", "labels", _segmentation(name_or_path, model, spec)
+        protocol = recorded = input_format(processor, short_side) | views
+    metrics = score(
         model,
-        Samples(load_split(spec, split), spec, on_bad=on_bad),
-        num_labels=spec.num_labels,
-        ignore_index=spec.ignore_index,
+        Samples(load_split(spec, split), spec, target=target, on_bad=on_bad),
         device=accelerator.device,
         rank=accelerator.process_index,
         world_size=accelerator.num_processes,
         reduce=partial(accelerator.reduce, reduction="sum"),
         limit=limit,
-        id2label=spec.id2label,
         **protocol,
     )
     if output is not None and accelerator.is_main_process:
         source = {"name_or_path": str(name_or_path), "revision": revision}
-        extra = {"split": split, "evaluation": protocol | {"limit": limit}, "checkpoint": source}
+        evaluation = recorded | {"limit": limit}
+        extra = {"task": task, "split": split, "evaluation": evaluation, "checkpoint": source}
         write_results(output, metrics, model, spec, extra)
     return metrics
+
+
+def _segmentation(name: str, model: PreTrainedModel, spec: DatasetSpec) -> Callable[..., dict]:
+    """Make the evaluation of a segmentation model that knows the data set's classes."""
+    if model.config.num_labels != spec.num_labels:
+        raise ValueError(
+            f"{name} knows {model.config.num_labels} classes but {spec.name} has {spec.num_labels}: "
+            "evaluate it on the data set it was trained for"
+        )
+    return partial(
+        evaluate_segmentation,
+        num_labels=spec.num_labels,
+        ignore_index=spec.ignore_index,
+        id2label=spec.id2label,
+    )

@@ -3,6 +3,30 @@
 from collections.abc import Mapping, Sequence
 
 OVERALL = ("mean_iou", "boundary_iou", "mean_accuracy", "overall_accuracy")
+DEPTH = ("abs_rel", "sq_rel", "rmse", "rmse_log", "log10", "silog", "delta1", "delta2", "delta3")
+
+
+def results_table(title: str, metrics: Mapping) -> str:
+    """Lay out all that an evaluation of any task found.
+
+    Args:
+        title: names the evaluation.
+        metrics: results of evaluate_segmentation or evaluate_depth.
+    """
+    if "abs_rel" in metrics:
+        return depth_table({title: metrics})
+    return "\n\n".join((per_class_table(metrics["per_class"]), overall_table({title: metrics})))
+
+
+def depth_table(rows: Mapping[str, Mapping[str, float]]) -> str:
+    """Lay out depth errors, one row a run; lower is better up to silog, higher from delta1 on.
+
+    Args:
+        rows: title of a run -> results of evaluate_depth or evaluate_constant_depth, or "metrics" of a
+            results file.
+    """
+    cells = [[title, *(_error(scores.get(key)) for key in DEPTH)] for title, scores in rows.items()]
+    return _layout(["", *DEPTH], cells)
 
 
 def overall_table(rows: Mapping[str, Mapping[str, float]]) -> str:
@@ -34,6 +58,10 @@ def per_class_table(per_class: Sequence[Mapping]) -> str:
 
 def _percent(value: float | None) -> str:
     return "-" if value is None or value != value else f"{100 * value:.2f}"
+
+
+def _error(value: float | None) -> str:
+    return "-" if value is None or value != value else f"{value:.4f}"
 
 
 def _layout(header: list[str], cells: list[list[str]]) -> str:

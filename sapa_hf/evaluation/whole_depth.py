@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
+from transformers.image_processing_utils import BaseImageProcessor
 
 from ..data.transforms import IMAGENET_MEAN, IMAGENET_STD, normalization_table, normalize, resized_size
 
@@ -69,7 +70,28 @@ class WholeDepth:
             depth = (depth + mirrored.flip(-1)) / 2
         if not torch.isfinite(depth).all():
             raise ValueError(
-                f"{name}: the predicted depth is not finite; the model's weights or its precision are at fault"
+                f"{name}: the predicted depth is not finite; the model's weights or precision are at fault"
             )
         depth = F.interpolate(depth[None], image.shape[:2], mode="bilinear", align_corners=False)
         return depth[0, 0].cpu().numpy()  # (H, W)
+
+
+def depth_format(processor: BaseImageProcessor | None, short_side: int | None = None) -> dict:
+    """Read the size and the normalisation that a depth model was made for out of its processor.
+
+    Args:
+        processor: image processor saved beside the model; None for ImageNet's normalisation and each photo's
+            own size. GLPN's processor names no size either, and normalises nothing.
+        short_side: takes the place of the processor's size; 0 keeps each photo's own size.
+
+    Returns:
+        The arguments short_side, mean and std of `WholeDepth`.
+    """
+    form = {"short_side": short_side or None, "mean": IMAGENET_MEAN, "std": IMAGENET_STD}
+    if processor is None:
+        return form
+    if short_side is None and processor.do_resize and getattr(processor, "size", None):
+        form["short_side"] = min(side for side in dict(processor.size).values() if side)
+    if getattr(processor, "do_normalize", None):
+        return form | {"mean": tuple(processor.image_mean), "std": tuple(processor.image_std)}
+    return form | {"mean": (0.0,) * 3, "std": (1.0,) * 3}

@@ -1,8 +1,19 @@
-"""Pictures: palette, overlays with a legend, comparison strips."""
+"""Pictures: palette, overlays with a legend, depth with a scale, comparison strips."""
 
+from .depth_map import colourize_depth, depth_range, with_depth_scale
 from .legend import legend_for, with_legend
 from .overlay import colourize, overlay
 from .palette import palette
 from .strip import comparison_strip
 
-__all__ = ["colourize", "comparison_strip", "legend_for", "overlay", "palette", "with_legend"]
+__all__ = [
+    "colourize",
+    "colourize_depth",
+    "comparison_strip",
+    "depth_range",
+    "legend_for",
+    "overlay",
+    "palette",
+    "with_depth_scale",
+    "with_legend",
+]

@@ -1,7 +1,15 @@
 """Prediction on image files: finding them, the task's predictor, and the loop that survives a broken file."""
 
+from .depth import DepthPredictor
 from .files import find_images, predict_files
 from .predictor import PREDICTORS, load_predictor
 from .segmentation import SegmentationPredictor
 
-__all__ = ["PREDICTORS", "SegmentationPredictor", "find_images", "load_predictor", "predict_files"]
+__all__ = [
+    "PREDICTORS",
+    "DepthPredictor",
+    "SegmentationPredictor",
+    "find_images",
+    "load_predictor",
+    "predict_files",
+]

@@ -1,13 +1,14 @@
 """Prediction of depth: a PNG in millimetres and a picture with a scale."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from PIL import Image
 from transformers import PreTrainedModel
 from transformers.image_processing_utils import BaseImageProcessor
 
-from ..evaluation.whole_depth import WholeDepth
-from ..evaluation.whole_image import input_format
-from ..pictures.depth_map import colourize_depth, depth_range, with_depth_scale
+from ..evaluation import WholeDepth, depth_format
+from ..pictures import colourize_depth, depth_range, with_depth_scale
 
 MILLIMETRES = 1000
 FARTHEST = 65535  # millimetres that 16 bits hold
@@ -21,7 +22,11 @@ class DepthPredictor:
         processor: the image processor saved beside the model: its size and normalisation are the model's own.
         short_side: short side of the photo in the model; as the processor has it unless given, 0 for the
             photo's own size.
+        scales: (1.0,) only: depth has no average over scales.
         flip: see `WholeDepth`.
+
+    Raises:
+        ValueError: other scales were asked for.
     """
 
     def __init__(
@@ -29,10 +34,13 @@ class DepthPredictor:
         model: PreTrainedModel,
         processor: BaseImageProcessor | None = None,
         short_side: int | None = None,
+        scales: Sequence[float] = (1.0,),
         flip: bool = False,
     ):
+        if tuple(scales) != (1.0,):
+            raise ValueError(f"depth is predicted at one scale, 1.0; got {tuple(scales)}: leave --scales out")
         self.model = model
-        self.inference = WholeDepth(**input_format(processor, short_side), flip=flip)
+        self.inference = WholeDepth(**depth_format(processor, short_side), flip=flip)
 
     def predict(self, image: np.ndarray, name: str = "image") -> np.ndarray:
         """Predict the depth (H, W) of a photo (H, W, 3) uint8, in metres; errors call it `name`."""

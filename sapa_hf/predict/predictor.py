@@ -3,9 +3,13 @@
 import torch
 
 from ..load import load_model, load_processor, task_ending
+from .depth import DepthPredictor
 from .segmentation import SegmentationPredictor
 
-PREDICTORS = {"ForSemanticSegmentation": SegmentationPredictor}  # a new task: one file and one line here
+PREDICTORS = {  # a new task: one file and one line here
+    "ForDepthEstimation": DepthPredictor,
+    "ForSemanticSegmentation": SegmentationPredictor,
+}
 
 
 def load_predictor(
