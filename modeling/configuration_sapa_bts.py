@@ -58,7 +58,7 @@ class SapaBtsConfig(ResNetConfig):
         self.silog_scale = silog_scale
         check_config(self)
         check_depth_config(self)
-        for labels in ("id2label", "label2id", "num_labels"):
+        for labels in ("id2label", "label2id", "num_labels"):  # an ImageNet encoder's; depth has no classes
             kwargs.pop(labels, None)
         super().__init__(**kwargs)
         self._check_shape()

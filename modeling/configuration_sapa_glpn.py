@@ -48,6 +48,8 @@ class SapaGlpnConfig(GLPNConfig):
         self.silog_variance_focus = silog_variance_focus
         self.silog_scale = silog_scale
         check_config(self)
+        for labels in ("id2label", "label2id", "num_labels"):  # an ImageNet encoder's; depth has no classes
+            kwargs.pop(labels, None)
         super().__init__(**kwargs)
         check_depth_config(self)
         # A class remembers one auto class; AutoModel is to give the same model, and this entry survives

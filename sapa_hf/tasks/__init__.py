@@ -1,8 +1,9 @@
 """Tasks by name: what is learnt, scored and drawn. A new task is a new file and a line here."""
 
 from .base import Task
+from .depth import DepthTask
 from .segmentation import SegmentationTask
 
-TASKS: dict[str, type[Task]] = {"segmentation": SegmentationTask}
+TASKS: dict[str, type[Task]] = {"depth": DepthTask, "segmentation": SegmentationTask}
 
-__all__ = ["TASKS", "SegmentationTask", "Task"]
+__all__ = ["TASKS", "DepthTask", "SegmentationTask", "Task"]

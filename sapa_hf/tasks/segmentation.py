@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,9 @@ from transformers import PreTrainedModel, SegformerImageProcessor
 
 from sapa_hf import SapaSegformerForSemanticSegmentation
 from sapa_hf.data import (
-    DatasetSpec,
     Samples,
     SegmentationTransform,
-    StreamedSamples,
     collate,
-    get_spec,
-    load_split,
 )
 from sapa_hf.evaluation import (
     WholeImage,
@@ -30,33 +26,26 @@ from sapa_hf.evaluation import (
 )
 from sapa_hf.pictures import comparison_strip, legend_for, overlay, palette, with_legend
 
-from .base import Task
-from .fingerprint import data_fingerprint
+from .images import ImageTask
 from .warm_start import build_model
 
 PICTURE_HEIGHT = 256  # smaller images are enlarged, so that their captions can be read
 
 
-class SegmentationTask(Task):
+class SegmentationTask(ImageTask):
     """Learn the class of every pixel; the best weights have the highest mean IoU."""
 
     name = "semantic-segmentation"
+    target = "labels"
     best_metric = "mean_iou"
     greater_is_better = True
     head = ("decode_head.",)
 
-    @cached_property
-    def spec(self) -> DatasetSpec:
-        """The data set, as the recipe names and overrides it."""
-        data = self.arguments.data
-        path = {} if data.data_path is None else {"path": data.data_path}
-        return get_spec(data.dataset, **path, **data.data_fields)
-
     def prepare(self) -> None:
-        """Open the training, evaluation and final splits, and read the class names."""
+        """Open the splits, and read the class names."""
         if self.spec.id2label is None:
             raise ValueError(f"the data set {self.spec.name!r} names no classes: give data_fields.id2label")
-        _ = self._train_split, self._eval_samples, self._final_samples
+        super().prepare()
 
     def build_model(self) -> PreTrainedModel:
         """Make SegFormer from scratch, from SegFormer weights or from an ImageNet MiT encoder."""
@@ -78,14 +67,10 @@ class SegmentationTask(Task):
             do_reduce_labels=self.spec.reduce_labels, size={"height": side, "width": side}
         )
 
-    @cached_property
-    def _train_split(self):
-        return load_split(self.spec, self.spec.train_split, streaming=self.arguments.data.streaming)
-
-    def train_samples(self, start: int, rank: int, world_size: int) -> Samples | StreamedSamples:
-        """Give the training split with the recipe's random transform."""
+    def transform(self) -> SegmentationTransform:
+        """Make the recipe's transform."""
         data = self.arguments.data
-        transform = SegmentationTransform(
+        return SegmentationTransform(
             data.crop_size,
             scale=tuple(data.scale),
             base_size=tuple(data.base_size),
@@ -94,25 +79,6 @@ class SegmentationTask(Task):
             photometric=data.photometric,
             ignore_index=self.spec.ignore_index,
         )
-        seed = self.arguments.run.seed
-        if not data.streaming:
-            return Samples(self._train_split, self.spec, transform=transform, seed=seed, on_bad=data.on_bad)
-        return StreamedSamples(
-            self._train_split.shuffle(seed, buffer_size=data.shuffle_buffer),
-            self.spec,
-            transform=transform,
-            seed=seed,
-            rank=rank,
-            world_size=world_size,
-            on_bad=data.on_bad,
-            start=start,
-            batch_size=self.arguments.optimization.batch_size,
-            epochs=None,
-        )
-
-    def fingerprint(self) -> str:
-        """Digest the training split."""
-        return data_fingerprint(self._train_split, self.spec)
 
     def collate(self, items: list[dict]) -> dict[str, Any]:
         """Join samples, checking their labels once more."""
@@ -155,23 +121,6 @@ class SegmentationTask(Task):
         accelerator.wait_for_everyone()
         tables = per_class_table(metrics["per_class"]), overall_table({f"{self.spec.name} {split}": metrics})
         return "\n\n".join(tables)
-
-    @cached_property
-    def _eval_samples(self) -> Samples:
-        return self._whole_images(self.spec.eval_split)
-
-    @property
-    def final_split(self) -> str:
-        """The split that the results file is about."""
-        return self.arguments.evaluation.final_split or self.spec.test_split
-
-    @cached_property
-    def _final_samples(self) -> Samples:
-        return self._whole_images(self.final_split)
-
-    def _whole_images(self, split: str) -> Samples:
-        """The images of a split as they are."""
-        return Samples(load_split(self.spec, split), self.spec, on_bad=self.arguments.data.on_bad)
 
     def _score(
         self, model: PreTrainedModel, accelerator: Accelerator, samples: Samples, limit: int | None = None
