@@ -4,10 +4,11 @@ import math
 
 import pytest
 import torch
-from sapa_hf.modeling.planar_guidance import LocalPlanarGuidance
+from depth_contract import DepthContract
 from transformers import ResNetConfig, ResNetForImageClassification
 
 from sapa_hf import SapaBtsConfig, SapaBtsForDepthEstimation
+from sapa_hf.modeling.planar_guidance import LocalPlanarGuidance
 
 TINY = {
     "embedding_size": 8,
@@ -15,6 +16,14 @@ TINY = {
     "depths": [1, 1, 1, 1],
     "decoder_hidden_size": 32,
 }
+
+
+class TestSapaBts(DepthContract):
+    config_class = SapaBtsConfig
+    model_class = SapaBtsForDepthEstimation
+    tiny = TINY | {"upsampler_embedding_dim": 8}
+
+
 UNUSED_CLASSIFIER = 2_049_000  # torchvision's, which the paper's count includes
 
 

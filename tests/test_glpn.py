@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from depth_contract import DepthContract
 from safetensors import safe_open
 from transformers import GLPNConfig, GLPNForDepthEstimation, SegformerConfig, SegformerForImageClassification
 
@@ -15,6 +16,16 @@ SHAPE = {
     "mlp_ratios": [2, 2, 2, 2],
 }
 WIDTHS = [{"decoder_hidden_size": 16}, {"decoder_hidden_size": 32}]  # 16 and 32 meet a stage of equal width
+
+
+class TestSapaGlpn(DepthContract):
+    config_class = SapaGlpnConfig
+    model_class = SapaGlpnForDepthEstimation
+    tiny = SHAPE | {"decoder_hidden_size": 16, "upsampler_embedding_dim": 8}
+
+    def test_attentions_on_request(self):
+        output = self.make()(self.images(1), output_attentions=True)
+        assert len(output.attentions) == 4
 
 
 @pytest.fixture(params=WIDTHS, ids=str)
