@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from sapa_hf.modeling.depth_loss import check_depth_labels, silog_loss
 from transformers.models.glpn.modeling_glpn import SiLogLoss
 
 from sapa_hf import SapaBtsConfig, SapaGlpnConfig
+from sapa_hf.modeling.depth_loss import check_depth_labels, silog_loss
 
 
 def depths(*shape):
