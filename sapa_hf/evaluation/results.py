@@ -3,16 +3,14 @@
 import json
 import math
 import os
-import platform
-import subprocess
 from collections.abc import Mapping
 from datetime import datetime, timezone
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
+
+from ..provenance import hardware, source_commit, versions
 
 Number = (int, float, type(None))
 Text = (str, type(None))
@@ -73,9 +71,9 @@ def write_results(
         "metrics": metrics,
         "model": describe_model(model),
         "training": extra.pop("training", {}),
-        "commit": _commit(),
-        "versions": _versions(),
-        "hardware": _hardware(),
+        "commit": source_commit(),
+        "versions": versions(),
+        "hardware": hardware(),
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
     }
     results = _plain(results | extra)
@@ -152,42 +150,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Path):
         return str(value)
     return value
-
-
-def _commit() -> str | None:
-    """Commit of this file's checkout, with "-dirty" for local changes; None for an installed package."""
-    root = Path(__file__).resolve().parents[2]
-
-    def git(*arguments: str) -> str:
-        command = ["git", "-C", str(root), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout.strip()
-
-    try:
-        if Path(git("rev-parse", "--show-toplevel")).resolve() != root:
-            return None  # installed inside someone else's repository
-        return git("rev-parse", "HEAD") + ("-dirty" if git("status", "--porcelain", "-uno") else "")
-    except (OSError, subprocess.SubprocessError):
-        return None
-
-
-def _versions() -> dict[str, str | None]:
-    """Versions of Python and of the packages that shape a result."""
-    found = {"python": platform.python_version()}
-    for name in ("torch", "transformers", "datasets", "accelerate", "sapa_hf"):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = None
-    return found
-
-
-def _hardware() -> str:
-    """Name of the accelerator, or of the processor and its number of cores."""
-    if torch.cuda.is_available():
-        return f"{torch.cuda.device_count()} x {torch.cuda.get_device_name()}"
-    name = platform.processor() or platform.machine()
-    information = Path("/proc/cpuinfo")
-    if information.is_file():
-        lines = information.read_text(encoding="utf-8", errors="replace").splitlines()
-        name = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), name)
-    return f"{name}, {os.cpu_count()} cores"

@@ -1,0 +1,49 @@
+"""Results of a benchmark as a JSON file and the Markdown table that documents quote."""
+
+import json
+from pathlib import Path
+
+from ..provenance import hardware, source_commit, versions
+
+TITLES = {
+    "operator": "The operator's six calls in SegFormer-B1 at 512 x 512 (d 64, C 256, K 5)",
+    "model": "SegFormer-B1 whole, 512 x 512, 150 classes",
+}
+HEADINGS = {
+    "form": "form",
+    "model": "model",
+    "forward_ms": "forward, ms",
+    "forward_ratio": "x tiles",
+    "inference_ms": "inference, ms",
+    "inference_ratio": "x transformers",
+    "training_ms": "with backward, ms",
+    "training_ratio": "x",
+    "saved_mb": "saved for backward, MB",
+}
+
+
+def markdown_table(rows: list[dict]) -> str:
+    """Lay rows of one shape out as a Markdown table, two digits after the point."""
+    keys = list(rows[0])
+    lines = [[HEADINGS.get(key, key) for key in keys], ["---"] + ["---:"] * (len(keys) - 1)]
+    lines += [[value if isinstance(value, str) else f"{value:.2f}" for value in row.values()] for row in rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def write_report(folder: Path, parts: dict[str, list[dict]], settings: dict) -> str:
+    """Write benchmark.json and benchmark.md, and give the Markdown.
+
+    Args:
+        folder: Where the two files go.
+        parts: Rows by part, "operator" or "model".
+        settings: What was run: batch, threads, precision, device.
+    """
+    about = {**settings, "hardware": hardware(), "commit": source_commit(), **versions()}
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "benchmark.json").write_text(json.dumps({"about": about, **parts}, indent=2) + "\n")
+    text = "# Benchmark\n\nMedians of interleaved rounds: read the ratios, machines are noisy.\n\n"
+    text += "".join(f"- {key}: {value}\n" for key, value in about.items())
+    for part, rows in parts.items():
+        text += f"\n## {TITLES[part]}\n\n{markdown_table(rows)}\n"
+    (folder / "benchmark.md").write_text(text)
+    return text

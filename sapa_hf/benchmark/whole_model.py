@@ -1,0 +1,76 @@
+"""SegFormer-B1 whole, with each upsampler, beside transformers' own."""
+
+from collections.abc import Callable
+
+import torch
+from transformers import SegformerConfig, SegformerForSemanticSegmentation
+
+from ..modeling import SapaSegformerConfig, SapaSegformerForSemanticSegmentation
+from ..modeling.hub_kernel import AUTOMATIC, REFERENCE, find_kernel, use_kernel
+from .timing import saved_megabytes, time_side_by_side
+
+B1 = {"hidden_sizes": [64, 128, 320, 512], "num_labels": 150}
+UPSAMPLERS = ("bilinear", "sapa-i", "sapa-b", "sapa-g")
+BASELINE = "transformers"
+
+
+def models(device: str) -> dict[str, tuple[torch.nn.Module, str]]:
+    """Make the contenders: model and kernel choice by name."""
+    made = {BASELINE: (SegformerForSemanticSegmentation(SegformerConfig(**B1)), REFERENCE)}
+    probe = torch.zeros(1, 1, 1, 1, device=device)
+    kernel = find_kernel(probe, probe, probe, choice=AUTOMATIC) is not None
+    for upsampler in UPSAMPLERS:
+        model = SapaSegformerForSemanticSegmentation(SapaSegformerConfig(upsampler=upsampler, **B1))
+        made[upsampler] = (model, REFERENCE)
+        if kernel and upsampler.startswith("sapa"):
+            made[f"{upsampler}, kernel"] = (model, AUTOMATIC)
+    for model, _ in made.values():
+        model.to(device)
+    return made
+
+
+def benchmark_model(
+    batch: int = 1, size: int = 512, device: str = "cpu", rounds: int = 7, training: bool = True
+) -> list[dict]:
+    """Time inference and a training step of each model on one image size.
+
+    Returns:
+        One row a model: milliseconds, how many times transformers' they are, and the megabytes that a
+        training step saves for its backward pass.
+    """
+    images = torch.randn(batch, 3, size, size, device=device)
+    labels = torch.randint(0, 150, (batch, size, size), device=device)
+    contenders = models(device)
+
+    def infer(model: torch.nn.Module, choice: str) -> None:
+        with torch.inference_mode(), use_kernel(choice):
+            model.eval()(images)
+
+    def train(model: torch.nn.Module, choice: str) -> torch.Tensor:
+        with use_kernel(choice):
+            loss = model.train()(images, labels=labels).loss
+            model.zero_grad()
+            loss.backward()
+            return loss
+
+    inference = time_side_by_side(_bind(infer, contenders), rounds, device, "inference")
+    rows = [
+        {
+            "model": name,
+            "inference_ms": inference[name]["ms"],
+            "inference_ratio": inference[name]["ms"] / inference[BASELINE]["ms"],
+        }
+        for name in contenders
+    ]
+    if training:
+        steps = time_side_by_side(_bind(train, contenders), max(3, rounds // 2), device, "training step")
+        for row in rows:
+            name = row["model"]
+            row["training_ms"] = steps[name]["ms"]
+            row["training_ratio"] = steps[name]["ms"] / steps[BASELINE]["ms"]
+            row["saved_mb"] = saved_megabytes(lambda n=name: train(*contenders[n]))
+    return rows
+
+
+def _bind(run: Callable, contenders: dict[str, tuple]) -> dict[str, Callable]:
+    return {name: (lambda pair=pair: run(*pair)) for name, pair in contenders.items()}
