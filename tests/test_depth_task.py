@@ -10,6 +10,7 @@ import pytest
 import torch
 import yaml
 from PIL import Image
+from tiny_depth import BTS, GLPN, OPTIONS
 from tiny_training import train, weights
 from transformers import AutoModelForDepthEstimation, SegformerConfig, SegformerForImageClassification
 
@@ -20,30 +21,6 @@ from sapa_hf.scripts.evaluate import main as evaluate
 from sapa_hf.scripts.predict import main as predict
 from sapa_hf.tasks import DepthTask
 from sapa_hf.training import Trainer, as_settings, parse_arguments
-
-OPTIONS = "{options: {count: 10, eval_count: 2, size: 32}, label_column: null}"
-GLPN = [
-    "task=depth",
-    "architecture=glpn",
-    f"data_fields={OPTIONS}",
-    "transform={frame: null}",
-    "metric={crop: eigen}",
-    "model_config.drop_path_rate=0",
-    "model_config.sr_ratios=[4, 2, 1, 1]",
-    "eval_short_side=null",
-    "max_steps=6",
-]
-BTS = [
-    "task=depth",
-    f"data_fields={OPTIONS}",
-    "transform={frame: null}",
-    "eval_short_side=null",
-    "model_config={embedding_size: 8, hidden_sizes: [8, 8, 16, 16], depths: [1, 1, 1, 1]}",
-    "model_config.decoder_hidden_size=32",
-    "frozen=[^resnet.embedder., ^resnet.encoder.*layer.[0-9].normalization]",
-    "head_weight_decay=0",
-    "max_steps=2",
-]
 
 
 @pytest.fixture(scope="module")

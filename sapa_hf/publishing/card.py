@@ -97,7 +97,8 @@ def _measured(family: Family, results: Mapping | None) -> dict | None:
     if results is None:
         return None
     dataset, training = results["dataset"], results["training"]
-    overall = [(title, _percent(_number(results, key))) for key, title in family.metrics.items()]
+    show = _percent if family.percent else _plain
+    overall = [(title, show(_number(results, key))) for key, title in family.metrics.items()]
     classes = [
         [_line(row["name"]), *(_percent(row.get(key)) for key in ("iou", "boundary_iou", "accuracy"))]
         for row in results["per_class"]
@@ -172,6 +173,10 @@ def _number(results: Mapping, key: str) -> float | None:
 
 def _percent(value: float | None) -> str:
     return "-" if value is None else f"{100 * value:.2f}"
+
+
+def _plain(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
 
 
 def _line(value) -> str:
