@@ -87,21 +87,20 @@ def check_weights(folder: Path) -> None:
 
 
 def _check_file(path: Path) -> None:
-    with path.open("rb") as file:
-        start = file.read(len(LFS))
-    came = None
-    if start == LFS:
-        came = "a Git LFS pointer, not the weights: fetch them with `git lfs pull` or `hf download`"
-    elif start.startswith((ZIP, PICKLE)):
-        came = "a PyTorch pickle under another name: load it where you trust it and save it as safetensors"
-    else:
-        try:
-            with safe_open(path, "pt") as tensors:
-                tensors.keys()
-        except SafetensorError as error:
-            came = f"no whole safetensors file ({error}): was the download cut short?"
-    if came:
-        raise ValueError(f"{path} is {came}.")
+    try:
+        with safe_open(path, "pt") as tensors:
+            tensors.keys()
+    except SafetensorError as error:  # only now: a good file may begin with a pickle's first byte
+        with path.open("rb") as file:
+            start = file.read(len(LFS))
+        came = f"no whole safetensors file ({error}): was the download cut short?"
+        if start == LFS:
+            came = "a Git LFS pointer, not the weights: fetch them with `git lfs pull` or `hf download`"
+        elif start.startswith((ZIP, PICKLE)):
+            came = (
+                "a PyTorch pickle under another name: load it where you trust it and save it as safetensors"
+            )
+        raise ValueError(f"{path} is {came}.") from error
 
 
 def _check_keys(folder: Path, config, keys: dict) -> None:
