@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = {"sapa_hf": "sapa_hf", "sapa_hf.modeling": "modeling", "sapa_hf.scripts": "scripts"}
 SOURCES["sapa_hf.model_cards"] = "model_cards"
-LEFT_OUT = ["__pycache__", "*.egg-info", "runs", "demo", "build", "dist", ".*"]
+NEEDED = ["sapa_hf", "modeling", "scripts", "model_cards", "pyproject.toml", "README.md", "LICENSE"]
 
 
 def package_folders():
@@ -50,7 +50,12 @@ def built(tmp_path_factory):
     """A source distribution, and the wheel built from it, of a copy of the checkout."""
     pytest.importorskip("build", reason="building needs the package `build`, of the extra `test`")
     copy = tmp_path_factory.mktemp("checkout") / "project"
-    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(*LEFT_OUT))
+    copy.mkdir()
+    for name in NEEDED:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(ROOT / name, copy)
     run(sys.executable, "-I", "-m", "build", "--no-isolation", copy, "--outdir", copy.parent, cwd=copy.parent)
     (sdist,), (wheel,) = copy.parent.glob("*.tar.gz"), copy.parent.glob("*.whl")
     shutil.rmtree(copy)
