@@ -10,12 +10,12 @@ from huggingface_hub import ModelCard
 from PIL import Image
 from published import METRICS, edit_json, save_model, tiny_model, write_run
 from safetensors.torch import load_file, save_file
-from sapa_hf.scripts.publish import main
 
 import sapa_hf.publishing.card
 from sapa_hf.publishing import assemble_folder, find_model, find_results, load_strict
 from sapa_hf.publishing.card import set_revision
 from sapa_hf.publishing.licence import licence_for
+from sapa_hf.scripts.publish import main
 
 
 @pytest.fixture(autouse=True)

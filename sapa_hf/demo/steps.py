@@ -131,7 +131,8 @@ def run_demo(folder: str | Path = "demo", overrides: Sequence[str] = ()) -> Demo
 
 def _train(demo: Demo, upsampler: str) -> None:
     task = demo.task(upsampler)
-    Trainer(task, task.arguments).train()
+    if Trainer(task, task.arguments).train() is None:
+        raise KeyboardInterrupt  # the trainer was asked to stop, and so is the demonstration
     demo.scores[UPSAMPLERS[upsampler]] = read_results(demo.run_folder(upsampler) / "results.json")["metrics"]
 
 
