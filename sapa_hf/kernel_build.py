@@ -150,7 +150,7 @@ def _compile(sources, work, units, name, backend, compiler, nvcc) -> list[Path]:
     host = [compiler, "-fPIC", "-fno-gnu-unique", "-fvisibility=hidden", *shared]
     if backend == "cuda":
         shared += ["-DUSE_CUDA"]
-        host += ["-DUSE_CUDA", f"-I{_cuda_folder(nvcc) / 'include'}"]
+        host += ["-DUSE_CUDA", f"-I{cuda_folder(nvcc) / 'include'}"]
 
     def compile_one(unit: Unit) -> Path:
         target = work / f"{unit.source.parent.name}_{unit.source.name}.o"
@@ -179,7 +179,7 @@ def _nvcc_command(nvcc: str, compiler: str, shared: list[str]) -> list[str]:
     ]
 
 
-def _cuda_folder(nvcc: str) -> Path:
+def cuda_folder(nvcc: str) -> Path:
     """The toolkit that an nvcc belongs to, also where nvcc on the path is a link or a small script."""
     command = [nvcc, "-dryrun", "-c", "-x", "cu", os.devnull, "-o", os.devnull]
     answer = subprocess.run(command, capture_output=True, text=True)
@@ -195,7 +195,7 @@ def _link(objects: list[Path], library: Path, backend: str, compiler: str, nvcc:
     command = [compiler, "-shared", "-s", *map(str, objects), "-o", str(library), f"-L{torch_libraries}"]
     command += ["-Wl,--no-as-needed", "-ltorch", "-Wl,--as-needed", "-ltorch_cpu"]
     if backend == "cuda":
-        cuda = _cuda_folder(nvcc)
+        cuda = cuda_folder(nvcc)
         command += [f"-L{cuda / folder}" for folder in ("lib64", "lib") if (cuda / folder).is_dir()]
         command += ["-lcudart_static", "-lpthread", "-ldl", "-lrt"]
     _run(command)

@@ -51,6 +51,16 @@ Problem read_problem(const Tensor& query, const Tensor& key, const Tensor& value
           mask ? Border::mask : Border::zero, element};
 }
 
+void check_grad_output(const Problem& p, const Tensor& grad_output, const Tensor& value) {
+  STD_TORCH_CHECK(grad_output.dim() == 4 && grad_output.size(0) == p.batch && grad_output.size(1) == p.guide_height &&
+                      grad_output.size(2) == p.guide_width && grad_output.size(3) == p.channels,
+                  "sapa: grad_output ", shape(grad_output), " must have the output's shape (", p.batch, ", ", p.guide_height,
+                  ", ", p.guide_width, ", ", p.channels, ")");
+  STD_TORCH_CHECK(grad_output.scalar_type() == value.scalar_type() && grad_output.is_cuda() == value.is_cuda() &&
+                      grad_output.get_device_index() == value.get_device_index(),
+                  "sapa: grad_output and value differ in dtype or device");
+}
+
 Tensor output_like(const Problem& p, const Tensor& value) {
   return torch::stable::new_empty(value, {p.batch, p.guide_height, p.guide_width, p.channels});
 }

@@ -80,10 +80,7 @@ Tensor forward_cpu(Tensor query, Tensor key, Tensor value, std::int64_t kernel_s
 std::tuple<Tensor, Tensor, Tensor> backward_cpu(Tensor grad_output, Tensor query, Tensor key, Tensor value,
                                                 std::int64_t kernel_size, bool mask) {
   const Problem problem = read_problem(query, key, value, kernel_size, mask);
-  STD_TORCH_CHECK(grad_output.dim() == 4 && grad_output.size(0) == problem.batch && grad_output.size(1) == problem.guide_height &&
-                      grad_output.size(2) == problem.guide_width && grad_output.size(3) == problem.channels &&
-                      grad_output.scalar_type() == value.scalar_type() && !grad_output.is_cuda(),
-                  "sapa: grad_output must have the output's shape, dtype and device");
+  check_grad_output(problem, grad_output, value);
   grad_output = torch::stable::contiguous(grad_output);
   query = torch::stable::contiguous(query);
   key = torch::stable::contiguous(key);

@@ -13,6 +13,7 @@ using torch::stable::Tensor;
 
 // What every backend does first: reads the sizes and refuses what no kernel can run, naming both sides.
 Problem read_problem(const Tensor& query, const Tensor& key, const Tensor& value, std::int64_t kernel_size, bool mask);
+void check_grad_output(const Problem& problem, const Tensor& grad_output, const Tensor& value);
 Tensor output_like(const Problem& problem, const Tensor& value);
 
 Tensor forward_cpu(Tensor query, Tensor key, Tensor value, std::int64_t kernel_size, bool mask);

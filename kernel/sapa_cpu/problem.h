@@ -3,6 +3,12 @@
 
 #include <cstdint>
 
+#if defined(__CUDACC__)
+#define SAPA_EVERYWHERE __host__ __device__
+#else
+#define SAPA_EVERYWHERE
+#endif
+
 namespace sapa {
 
 enum class Element { float32, float64, bfloat16, float16 };
@@ -18,11 +24,11 @@ struct Problem {
   Border border;
   Element element;
 
-  std::int64_t radius() const { return kernel_size / 2; }
-  std::int64_t taps() const { return kernel_size * kernel_size; }
+  SAPA_EVERYWHERE std::int64_t radius() const { return kernel_size / 2; }
+  SAPA_EVERYWHERE std::int64_t taps() const { return kernel_size * kernel_size; }
   // The guide rows whose window is centred at `row`: first_row(row) .. first_row(row + 1), from (i' * H) // H' == row.
-  std::int64_t first_row(std::int64_t row) const { return (row * guide_height + height - 1) / height; }
-  std::int64_t first_column(std::int64_t column) const { return (column * guide_width + width - 1) / width; }
+  SAPA_EVERYWHERE std::int64_t first_row(std::int64_t row) const { return (row * guide_height + height - 1) / height; }
+  SAPA_EVERYWHERE std::int64_t first_column(std::int64_t column) const { return (column * guide_width + width - 1) / width; }
   std::int64_t most_rows() const { return (guide_height + height - 1) / height; }
   std::int64_t most_columns() const { return (guide_width + width - 1) / width; }
 };

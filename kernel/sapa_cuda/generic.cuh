@@ -1,0 +1,161 @@
+// Any kernel size, embedding, channel count, ratio and dtype: one warp a pixel, nothing kept in shared memory.
+#pragma once
+
+#include "device.cuh"
+
+namespace sapa {
+
+// Channels that a lane accumulates in one sweep over the window; more channels take more sweeps.
+constexpr int lane_channels = 8;
+
+// Where a guide pixel's window is centred.
+struct Centre {
+  std::int64_t image, row, column;
+};
+
+__device__ inline Centre centre_of(const Problem& p, std::int64_t pixel) {
+  const std::int64_t column = pixel % p.guide_width, line = pixel / p.guide_width;
+  return {line / p.guide_height, line % p.guide_height * p.height / p.guide_height, column * p.width / p.guide_width};
+}
+
+// Calls f(index of the map position, or -1 outside the map) for the taps that the softmax counts.
+template <class F>
+__device__ inline void for_taps(const Problem& p, const Centre& centre, F&& f) {
+  const std::int64_t radius = p.radius();
+  for (std::int64_t row = centre.row - radius; row <= centre.row + radius; ++row)
+    for (std::int64_t column = centre.column - radius; column <= centre.column + radius; ++column) {
+      const bool inside = row >= 0 && row < p.height && column >= 0 && column < p.width;
+      if (inside) f((centre.image * p.height + row) * p.width + column);
+      else if (p.border == Border::zero) f(static_cast<std::int64_t>(-1));
+    }
+}
+
+template <class T>
+__global__ void forward_generic(Problem p, const T* query, const T* key, const T* value, T* output) {
+  using S = typename Sum<T>::type;
+  const int lane = threadIdx.x % 32, warps = blockDim.x / 32;
+  const std::int64_t pixels = p.batch * p.guide_height * p.guide_width;
+  for (std::int64_t pixel = static_cast<std::int64_t>(blockIdx.x) * warps + threadIdx.x / 32; pixel < pixels;
+       pixel += static_cast<std::int64_t>(gridDim.x) * warps) {
+    const Centre centre = centre_of(p, pixel);
+    for (std::int64_t channel = 0; channel < p.channels; channel += 32 * lane_channels) {
+      S best = -INFINITY, total = 0, sums[lane_channels] = {};
+      for_taps(p, centre, [&](std::int64_t at) {
+        const S logit = at < 0 ? S(0) : warp_product(query + pixel * p.embedding, key + at * p.embedding, p.embedding, lane);
+        const S top = logit > best ? logit : best;
+        const S fade = exponential(best - top), weight = exponential(logit - top);
+        best = top;
+        total = total * fade + weight;
+        for (int i = 0; i < lane_channels; ++i) {
+          const std::int64_t c = channel + lane + 32 * i;
+          sums[i] *= fade;
+          if (at >= 0 && c < p.channels) sums[i] += weight * wide(value[at * p.channels + c]);
+        }
+      });
+      for (int i = 0; i < lane_channels; ++i) {
+        const std::int64_t c = channel + lane + 32 * i;
+        if (c < p.channels) narrow(sums[i] / total, output + pixel * p.channels + c);
+      }
+    }
+  }
+}
+
+// What the backward pass of a pixel needs: its softmax's maximum and 1 / sum, and the mean of weight gradients.
+template <class S>
+struct PixelSums {
+  S best, scale, mean;
+};
+
+template <class S>
+__device__ inline S weight_of(const PixelSums<S>& sums, S logit) { return exponential(logit - sums.best) * sums.scale; }
+
+// The gradient of the queries; also writes every pixel's sums, for the keys' side.
+template <class T>
+__global__ void backward_queries(Problem p, const T* grad_output, const T* query, const T* key, const T* value, T* grad_query,
+                                 PixelSums<typename Sum<T>::type>* pixel_sums) {
+  using S = typename Sum<T>::type;
+  const int lane = threadIdx.x % 32, warps = blockDim.x / 32;
+  const std::int64_t pixels = p.batch * p.guide_height * p.guide_width;
+  for (std::int64_t pixel = static_cast<std::int64_t>(blockIdx.x) * warps + threadIdx.x / 32; pixel < pixels;
+       pixel += static_cast<std::int64_t>(gridDim.x) * warps) {
+    const Centre centre = centre_of(p, pixel);
+    const T *own_query = query + pixel * p.embedding, *own_grad = grad_output + pixel * p.channels;
+    S best = -INFINITY, total = 0, mean = 0;
+    for_taps(p, centre, [&](std::int64_t at) {
+      const S logit = at < 0 ? S(0) : warp_product(own_query, key + at * p.embedding, p.embedding, lane);
+      const S product = at < 0 ? S(0) : warp_product(own_grad, value + at * p.channels, p.channels, lane);
+      const S top = logit > best ? logit : best;
+      const S fade = exponential(best - top), weight = exponential(logit - top);
+      best = top;
+      total = total * fade + weight;
+      mean = mean * fade + weight * product;
+    });
+    const PixelSums<S> sums{best, S(1) / total, mean / total};
+    if (lane == 0) pixel_sums[pixel] = sums;
+    for (std::int64_t first = 0; first < p.embedding; first += 32 * lane_channels) {
+      S grads[lane_channels] = {};
+      for_taps(p, centre, [&](std::int64_t at) {
+        if (at < 0) return;
+        const S logit = warp_product(own_query, key + at * p.embedding, p.embedding, lane);
+        const S product = warp_product(own_grad, value + at * p.channels, p.channels, lane);
+        const S score_grad = weight_of(sums, logit) * (product - sums.mean);
+        for (int i = 0; i < lane_channels; ++i) {
+          const std::int64_t e = first + lane + 32 * i;
+          if (e < p.embedding) grads[i] += score_grad * wide(key[at * p.embedding + e]);
+        }
+      });
+      for (int i = 0; i < lane_channels; ++i) {
+        const std::int64_t e = first + lane + 32 * i;
+        if (e < p.embedding) narrow(grads[i], grad_query + pixel * p.embedding + e);
+      }
+    }
+  }
+}
+
+// Calls f(pixel) for every guide pixel whose window holds the map position (row, column).
+template <class F>
+__device__ inline void for_readers(const Problem& p, std::int64_t image, std::int64_t row, std::int64_t column, F&& f) {
+  const std::int64_t radius = p.radius();
+  const std::int64_t low = row > radius ? row - radius : 0, left = column > radius ? column - radius : 0;
+  const std::int64_t high = row + radius + 1 < p.height ? row + radius + 1 : p.height;
+  const std::int64_t right = column + radius + 1 < p.width ? column + radius + 1 : p.width;
+  for (std::int64_t i = p.first_row(low); i < p.first_row(high); ++i)
+    for (std::int64_t j = p.first_column(left); j < p.first_column(right); ++j)
+      f((image * p.guide_height + i) * p.guide_width + j);
+}
+
+// The gradients of keys and values: each position gathers from the pixels that read it, so nothing is added atomically.
+template <class T>
+__global__ void backward_keys(Problem p, const T* grad_output, const T* query, const T* key, const T* value,
+                              const PixelSums<typename Sum<T>::type>* pixel_sums, T* grad_key, T* grad_value) {
+  using S = typename Sum<T>::type;
+  const int lane = threadIdx.x % 32, warps = blockDim.x / 32;
+  const std::int64_t positions = p.batch * p.height * p.width;
+  const std::int64_t widest = p.channels > p.embedding ? p.channels : p.embedding;
+  for (std::int64_t at = static_cast<std::int64_t>(blockIdx.x) * warps + threadIdx.x / 32; at < positions;
+       at += static_cast<std::int64_t>(gridDim.x) * warps) {
+    const std::int64_t column = at % p.width, row = at / p.width % p.height, image = at / p.width / p.height;
+    const T *own_key = key + at * p.embedding, *own_value = value + at * p.channels;
+    for (std::int64_t first = 0; first < widest; first += 32 * lane_channels) {
+      S key_grads[lane_channels] = {}, value_grads[lane_channels] = {};
+      for_readers(p, image, row, column, [&](std::int64_t pixel) {
+        const T *source = query + pixel * p.embedding, *grad = grad_output + pixel * p.channels;
+        const PixelSums<S> sums = pixel_sums[pixel];
+        const S weight = weight_of(sums, warp_product(source, own_key, p.embedding, lane));
+        const S score_grad = weight * (warp_product(grad, own_value, p.channels, lane) - sums.mean);
+        for (int i = 0; i < lane_channels; ++i) {
+          const std::int64_t c = first + lane + 32 * i;
+          if (c < p.embedding) key_grads[i] += score_grad * wide(source[c]);
+          if (c < p.channels) value_grads[i] += weight * wide(grad[c]);
+        }
+      });
+      for (int i = 0; i < lane_channels; ++i) {
+        const std::int64_t c = first + lane + 32 * i;
+        if (c < p.embedding) narrow(key_grads[i], grad_key + at * p.embedding + c);
+        if (c < p.channels) narrow(value_grads[i], grad_value + at * p.channels + c);
+      }
+    }
+  }
+}
+
+}  // namespace sapa

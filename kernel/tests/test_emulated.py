@@ -1,0 +1,117 @@
+"""The CUDA kernels on a device emulated on the CPU: their index arithmetic, barriers and fragment layouts.
+
+It shows nothing of speed, and does not stand in for the tests on a GPU.
+"""
+
+import ctypes
+import subprocess
+from pathlib import Path
+
+import pytest
+import torch
+from plain import plain_upsample, random_inputs, with_gradients
+
+ELEMENTS = {torch.float32: 0, torch.float64: 1, torch.bfloat16: 2, torch.float16: 3}
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="module")
+def emulated(tmp_path_factory):
+    kernel_build = pytest.importorskip("sapa_hf.kernel_build", reason="sapa_hf finds the compilers")
+    compiler, nvcc = kernel_build.find_compiler(), kernel_build.find_nvcc()
+    if compiler is None or nvcc is None:
+        pytest.skip("needs a C++ compiler and CUDA's headers, beside nvcc")
+    library = tmp_path_factory.mktemp("emulated") / "emulated.so"
+    headers = kernel_build.cuda_folder(nvcc) / "include"
+    command = [compiler, "-O2", "-std=c++17", "-fPIC", "-shared", f"-I{HERE}", f"-I{headers}"]
+    subprocess.run([*command, str(HERE / "emulated_kernels.cpp"), "-o", str(library)], check=True)
+    return ctypes.CDLL(str(library))
+
+
+def pointer(tensor):
+    return ctypes.c_void_p(tensor.data_ptr())
+
+
+class Emulated(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, library, tensor_cores, query, key, value, kernel_size, border):
+        sizes = (
+            *key.shape[:3],
+            *query.shape[1:3],
+            key.shape[3],
+            value.shape[3],
+            kernel_size,
+            border == "mask",
+        )
+        ctx.sizes = (ctypes.c_int64 * 9)(*sizes)
+        ctx.library, ctx.element = library, ELEMENTS[value.dtype]
+        ctx.save_for_backward(query, key, value)
+        output = value.new_full((*query.shape[:3], value.shape[3]), float("nan"))
+        tensors = [pointer(t) for t in (query, key, value, output)]
+        library.emulated_forward(ctx.sizes, ctx.element, int(tensor_cores), *tensors)
+        return output
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        grads = [torch.full_like(t, float("nan")) for t in ctx.saved_tensors]
+        tensors = [pointer(t) for t in (grad_output.contiguous(), *ctx.saved_tensors, *grads)]
+        ctx.library.emulated_backward(ctx.sizes, ctx.element, *tensors)
+        return None, None, *grads, None, None
+
+
+def random_case(case, dtype):
+    *sizes, kernel_size = case
+    tensors = random_inputs(*sizes, dtype)
+    grad = torch.randn(*tensors[0].shape[:3], sizes[4], dtype=torch.float64).to(dtype)
+    return tensors, grad, kernel_size
+
+
+def check_errors(got, tensors, grad, kernel_size, border):
+    """At most twice plain torch's errors in the same dtype, against float64."""
+    dtype, options = tensors[0].dtype, (kernel_size, border)
+    exact = with_gradients(plain_upsample, [t.double() for t in tensors], grad.double(), *options)
+    plain = with_gradients(plain_upsample, tensors, grad, *options)
+    floor = {torch.float64: 1e-13, torch.float32: 1e-6, torch.bfloat16: 4e-3, torch.float16: 5e-4}[dtype]
+    for x, y, z in zip(exact, plain, got, strict=False):
+        assert (x - z).abs().max() <= 2 * (x - y).abs().max() + floor * x.abs().max()
+
+
+@pytest.mark.parametrize(
+    ("case", "dtype", "border"),
+    [
+        ((2, (3, 5), (6, 10), 6, 9, 5), torch.float32, "zero"),
+        ((2, (3, 5), (6, 10), 6, 9, 5), torch.bfloat16, "mask"),
+        ((1, (4, 3), (7, 8), 40, 33, 3), torch.float32, "mask"),
+        ((1, (4, 3), (7, 8), 40, 33, 3), torch.float64, "zero"),
+        ((1, (1, 1), (3, 2), 5, 4, 7), torch.float32, "zero"),
+        ((1, (2, 3), (4, 6), 3, 270, 1), torch.float16, "zero"),
+        ((1, (2, 2), (4, 4), 260, 5, 3), torch.float32, "zero"),
+    ],
+    ids=str,
+)
+def test_generic_kernels(emulated, case, dtype, border):
+    tensors, grad, kernel_size = random_case(case, dtype)
+
+    def function(*inputs):
+        return Emulated.apply(emulated, False, *inputs, kernel_size, border)
+
+    check_errors(with_gradients(function, tensors, grad), tensors, grad, kernel_size, border)
+
+
+@pytest.mark.parametrize(
+    ("case", "dtype", "border"),
+    [
+        ((1, (8, 8), (16, 16), 64, 64, 5), torch.bfloat16, "zero"),
+        ((2, (5, 7), (10, 14), 16, 40, 5), torch.bfloat16, "mask"),
+        ((1, (4, 4), (8, 8), 32, 136, 5), torch.float16, "zero"),
+        ((1, (3, 9), (3, 9), 16, 8, 3), torch.float16, "mask"),
+        ((1, (5, 2), (15, 6), 48, 24, 3), torch.bfloat16, "zero"),
+        ((1, (6, 5), (12, 10), 16, 32, 7), torch.bfloat16, "mask"),
+        ((1, (1, 1), (4, 2), 16, 16, 5), torch.bfloat16, "zero"),
+    ],
+    ids=str,
+)
+def test_tensor_core_kernels(emulated, case, dtype, border):
+    tensors, grad, kernel_size = random_case(case, dtype)
+    output = Emulated.apply(emulated, True, *tensors, kernel_size, border)
+    check_errors([output.double()], tensors, grad, kernel_size, border)
