@@ -2,6 +2,7 @@
 
 from transformers import ResNetConfig
 
+from .compiled_code import refuse_compiled_code
 from .depth_loss import check_depth_config
 from .upsampler import check_config
 
@@ -57,6 +58,7 @@ class SapaBtsConfig(ResNetConfig):
         self.silog_variance_focus = silog_variance_focus
         self.silog_scale = silog_scale
         check_config(self)
+        refuse_compiled_code(kwargs)
         check_depth_config(self)
         for labels in ("id2label", "label2id", "num_labels"):  # an ImageNet encoder's; depth has no classes
             kwargs.pop(labels, None)

@@ -2,6 +2,7 @@
 
 from transformers import GLPNConfig
 
+from .compiled_code import refuse_compiled_code
 from .depth_loss import check_depth_config
 from .upsampler import check_config
 
@@ -48,6 +49,7 @@ class SapaGlpnConfig(GLPNConfig):
         self.silog_variance_focus = silog_variance_focus
         self.silog_scale = silog_scale
         check_config(self)
+        refuse_compiled_code(kwargs)
         for labels in ("id2label", "label2id", "num_labels"):  # an ImageNet encoder's; depth has no classes
             kwargs.pop(labels, None)
         super().__init__(**kwargs)

@@ -2,6 +2,7 @@
 
 from transformers import SegformerConfig
 
+from .compiled_code import refuse_compiled_code
 from .upsampler import check_config
 
 
@@ -19,7 +20,7 @@ class SapaSegformerConfig(SegformerConfig):
 
     Raises:
         TypeError: An upsampler field has the wrong type.
-        ValueError: An upsampler field has a wrong value.
+        ValueError: An upsampler field has a wrong value, or a field asks for compiled code from the Hub.
     """
 
     model_type = "sapa_segformer"
@@ -39,6 +40,7 @@ class SapaSegformerConfig(SegformerConfig):
         self.upsampler_normalization = upsampler_normalization
         self.upsampler_border = upsampler_border
         check_config(self)
+        refuse_compiled_code(kwargs)
         super().__init__(**kwargs)
         if not self.reshape_last_stage:
             raise ValueError(

@@ -161,6 +161,14 @@ class ModelContract:
         with pytest.raises(error):
             self.config_class(**fields)
 
+    def test_config_file_cannot_have_compiled_code_fetched(self, tmp_path):
+        self.make().save_pretrained(tmp_path)
+        path = tmp_path / "config.json"
+        config = json.loads(path.read_text())
+        path.write_text(json.dumps({**config, "attn_implementation": "someone/flash"}))
+        with pytest.raises(ValueError, match="compiled code by attn_implementation='someone/flash'"):
+            AutoModel.from_pretrained(tmp_path)
+
     @pytest.mark.slow
     def test_onnx_gives_the_same(self, tmp_path):
         onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")

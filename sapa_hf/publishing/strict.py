@@ -8,6 +8,7 @@ from transformers import AutoConfig, AutoModel, PreTrainedModel
 
 import sapa_hf  # noqa: F401  (registers our models, so that no remote code is asked for)
 
+from ..modeling.compiled_code import refuse_compiled_code
 from .family import family_of
 
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
@@ -55,13 +56,7 @@ def read_config(folder: Path) -> dict:
         raise ValueError(f"{path} is not JSON: {error}") from error
     if not isinstance(config, dict):
         raise ValueError(f"{path} must hold an object, but it holds a {type(config).__name__}.")
-    for key, value in config.items():
-        # transformers takes "owner/name" here for a kernel on the Hub, and fetches it while loading.
-        if key.endswith("_implementation") and "/" in str(value):
-            raise ValueError(
-                f"{path} asks for compiled code by {key}={value!r}. Which kernel runs is chosen by who runs "
-                "the model, never by a file: remove the entry."
-            )
+    refuse_compiled_code(config, str(path))
     return config
 
 
