@@ -1,0 +1,52 @@
+"""The baselines compute the operator, so that ratios to them mean something; the limits add up."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from plain import plain_upsample, random_inputs
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+import baseline
+import limits
+import report
+
+
+@pytest.mark.parametrize("form", [baseline.tiled, baseline.unfolded], ids=lambda form: form.__name__)
+@pytest.mark.parametrize("size", [(8, 8), (5, 7)], ids=str)
+def test_baselines_compute_the_operator(form, size):
+    tensors = random_inputs(2, size, (2 * size[0], 2 * size[1]), 6, 9)
+    torch.testing.assert_close(form(*tensors), plain_upsample(*tensors))
+
+
+def test_limits_are_those_of_the_exact_operation_count():
+    positions = 14592
+    forward = limits.limit_seconds(1, 4, False, 1e9, 1e30)
+    backward = limits.limit_seconds(1, 4, True, 1e9, 1e30)
+    assert forward == pytest.approx(positions * 200 * (64 + 256) / 1e9)
+    assert backward == pytest.approx(positions * 200 * (3 * 64 + 2 * 256) / 1e9)
+    assert limits.limit_seconds(2, 4, False, 1e30, 1e9) == pytest.approx(2 * positions * 1600 * 4 / 1e9)
+    assert limits.limit_seconds(1, 2, True, 1e30, 1e9) == pytest.approx(positions * 2176 * 2 / 1e9)
+
+
+def test_report_keeps_the_text_around_the_table(tmp_path):
+    row = {
+        "pass": "forward",
+        "dtype": "float32",
+        "batch": 1,
+        "threads": 1,
+        "milliseconds": {"kernel": 1.0, "tiled": 6.0, "bilinear": 0.5},
+        "times_faster_than": {"tiled": 6.0, "unfold": 90.0},
+        "limit_milliseconds": 0.7,
+        "share_of_limit": 0.7,
+    }
+    row["goals_met"] = report.verdicts(row)
+    assert row["goals_met"] == {"tiled": True, "unfold": False, "share_of_limit": True}
+    file = tmp_path / "RESULTS.md"
+    file.write_text(f"before\n{report.START}\nstale words\n{report.END}\nafter\n")
+    results = {"date": "d", "processor": {"name": "p", "cores": 2}, "torch": "t", "rounds": 1}
+    report.write_report(file, {**results, "extra_memory_share_of_output": 0.1, "rows": [row]})
+    text = file.read_text()
+    assert text.startswith("before") and text.endswith("after\n") and "stale words" not in text
+    assert "unfold: no" in text
