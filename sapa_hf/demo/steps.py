@@ -11,7 +11,10 @@ from transformers.utils.logging import disable_progress_bar
 from sapa_hf.data import Samples, load_split
 from sapa_hf.evaluation import (
     WholeImage,
+    depth_table,
     evaluate_constant,
+    evaluate_constant_depth,
+    mean_depth,
     most_common_label,
     overall_table,
     read_results,
@@ -22,7 +25,7 @@ from sapa_hf.training import Trainer, parse_arguments
 
 from .picture import busiest, compare
 
-RECIPE = "segformer_tiny_scenes"
+RECIPE, DEPTH_RECIPE = "segformer_tiny_scenes", "glpn_tiny_scenes"
 UPSAMPLERS = {"bilinear": "SegFormer, bilinear upsampling", "sapa-g": "SegFormer, SAPA-G upsampling"}
 CAPTIONS = {"bilinear": "bilinear", "sapa-g": "SAPA-G"}
 
@@ -34,23 +37,26 @@ class Demo:
     Attributes:
         folder: Where everything is written.
         overrides: Settings of the recipe to change, as `key=value`.
-        scores: Title -> metrics on the test split, filled by the steps.
+        scores: Title -> segmentation metrics on the test split, filled by the steps.
+        depth_scores: Title -> depth metrics on the test split, filled by the steps.
         places: Title -> what to look at, filled by the steps.
     """
 
     folder: Path
     overrides: Sequence[str] = ()
     scores: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    depth_scores: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     places: dict[str, str] = field(default_factory=dict)
 
     def run_folder(self, upsampler: str) -> Path:
         """Name the run of an upsampler."""
         return self.folder / f"run-{upsampler}"
 
-    def task(self, upsampler: str) -> Task:
+    def task(self, upsampler: str, recipe: str = RECIPE, folder: Path | None = None) -> Task:
         """Make the training task of an upsampler: one recipe, one seed, only the upsampler differs."""
         settings = ["tracker=none", *self.overrides, f"upsampler={upsampler}", "overwrite=true"]
-        arguments = parse_arguments([RECIPE, *settings, f"output_dir={self.run_folder(upsampler)}"])
+        folder = folder or self.run_folder(upsampler)
+        arguments = parse_arguments([recipe, *settings, f"output_dir={folder}"])
         return TASKS[arguments.run.task](arguments)
 
     def samples(self, split: str) -> Samples:
@@ -102,6 +108,24 @@ def draw(demo: Demo) -> None:
     demo.places["picture"] = str(path)
 
 
+def train_depth(demo: Demo) -> None:
+    """Train a depth model on the same rooms, score it beside their mean depth, and draw it."""
+    folder = demo.folder / "run-depth"
+    task = demo.task("sapa-g", DEPTH_RECIPE, folder)
+    Trainer(task, task.arguments).train()
+    spec, metric = task.spec, task.arguments.evaluation.metric
+    train, test = (
+        Samples(load_split(spec, split), spec, target="depth")
+        for split in (spec.train_split, spec.test_split)
+    )
+    mean = mean_depth(train)
+    demo.depth_scores["mean depth of the training rooms"] = evaluate_constant_depth(test, mean, metric=metric)
+    demo.depth_scores["GLPN, SAPA-G upsampling"] = read_results(folder / "results.json")["metrics"]
+    path = demo.folder / "depth.png"
+    task.pictures(load_strict(find_model(folder)))["0"].save(path)
+    demo.places["picture of depth"] = str(path)
+
+
 # In this order; a step finds what it needs in the folder or in what earlier steps noted.
 STEPS: tuple[tuple[str, Callable[[Demo], None]], ...] = (
     ("Rendering rooms, scoring the most common class", score_constant),
@@ -109,6 +133,7 @@ STEPS: tuple[tuple[str, Callable[[Demo], None]], ...] = (
     ("Training the same SegFormer with SAPA-G", train_sapa),
     ("Publishing it, and loading it back in a bare interpreter", publish),
     ("Drawing both", draw),
+    ("Training a small GLPN with SAPA-G on the rooms' depth", train_depth),
 )
 
 
@@ -139,4 +164,4 @@ def _train(demo: Demo, upsampler: str) -> None:
 def _summary(demo: Demo) -> str:
     width = max(len(title) for title in demo.places)
     places = [f"{title.ljust(width)}  {place}" for title, place in demo.places.items()]
-    return "\n".join([overall_table(demo.scores), "", *places])
+    return "\n".join([overall_table(demo.scores), "", depth_table(demo.depth_scores), "", *places])
