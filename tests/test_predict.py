@@ -10,8 +10,6 @@ import pytest
 import torch
 from accelerate import Accelerator
 from PIL import Image
-from sapa_hf.scripts import evaluate as evaluate_script
-from sapa_hf.scripts import predict as predict_script
 from tiny_segmentation import tiny_model, tiny_samples
 from transformers import SegformerImageProcessor
 
@@ -19,6 +17,8 @@ from sapa_hf.data import get_spec
 from sapa_hf.evaluation import evaluate_checkpoint, evaluate_segmentation, input_format, read_results
 from sapa_hf.load import load_model
 from sapa_hf.predict import SegmentationPredictor, find_images, load_predictor, predict_files
+from sapa_hf.scripts import evaluate as evaluate_script
+from sapa_hf.scripts import predict as predict_script
 
 
 @pytest.fixture(scope="module")

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 from PIL import Image
-from sapa_hf.scripts.prepare_nyu import main
 
 from sapa_hf.data import Samples, get_spec, load_split
+from sapa_hf.scripts.prepare_nyu import main
 
 
 @pytest.fixture
