@@ -148,6 +148,7 @@ def main():
         "kernel": sapa.__name__,
         "date": time.strftime("%Y-%m-%d"),
         "rounds": chosen.rounds,
+        "load_average": round(os.getloadavg()[0], 1),
         "extra_memory_share_of_output": round(extra_bytes(sapa), 3),
         "rows": rows,
     }

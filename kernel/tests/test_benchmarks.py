@@ -45,7 +45,13 @@ def test_report_keeps_the_text_around_the_table(tmp_path):
     assert row["goals_met"] == {"tiled": True, "unfold": False, "share_of_limit": True}
     file = tmp_path / "RESULTS.md"
     file.write_text(f"before\n{report.START}\nstale words\n{report.END}\nafter\n")
-    results = {"date": "d", "processor": {"name": "p", "cores": 2}, "torch": "t", "rounds": 1}
+    results = {
+        "date": "d",
+        "processor": {"name": "p", "cores": 2},
+        "torch": "t",
+        "rounds": 1,
+        "load_average": 0.0,
+    }
     report.write_report(file, {**results, "extra_memory_share_of_output": 0.1, "rows": [row]})
     text = file.read_text()
     assert text.startswith("before") and text.endswith("after\n") and "stale words" not in text
