@@ -54,10 +54,9 @@ def write_report(path, results):
     processor = results["processor"]
     summary = (
         f"Measured {results['date']} on {processor['name']}, {processor['cores']} cores, "
-        f"torch {results['torch']}, best of {results['rounds']} interleaved rounds; load average before the start: "
-        f"{results['load_average']} (above the core count, other processes took part and rows of two threads say "
-        "little). "
-        "Peak memory of the largest call beyond its output: "
+        f"torch {results['torch']}, best of {results['rounds']} interleaved rounds. "
+        f"Load average before the start: {results['load_average']} (above the core count, others took "
+        "part, and rows of two threads say little). Peak memory of the largest call beyond its output: "
         f"{results['extra_memory_share_of_output']} of the output."
     )
     path.write_text(f"{head}{START}\n{summary}\n\n{table(results['rows'])}\n{END}{tail}")
