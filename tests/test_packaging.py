@@ -13,7 +13,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = {"sapa_hf": "sapa_hf", "sapa_hf.modeling": "modeling", "sapa_hf.scripts": "scripts"}
 SOURCES["sapa_hf.model_cards"] = "model_cards"
-NEEDED = ["sapa_hf", "modeling", "scripts", "model_cards", "pyproject.toml", "README.md", "LICENSE"]
+KERNEL = "sapa_hf.kernel_sources"  # no code of ours to import: C++, CUDA and the Hub's folders
+NEEDED = [*SOURCES.values(), "kernel", "pyproject.toml", "README.md", "LICENSE"]
 
 
 def package_folders():
@@ -25,10 +26,17 @@ def package_folders():
     }
 
 
+def kernel_sources():
+    """What compiling the kernel needs, relative to its folder."""
+    folders = [ROOT / "kernel" / name for name in ("sapa_cpu", "sapa_cuda", "torch-ext")]
+    files = [ROOT / "kernel" / "build.toml", *(file for folder in folders for file in folder.rglob("*"))]
+    return {str(f.relative_to(ROOT / "kernel")) for f in files if f.is_file() and f.suffix != ".pyc"}
+
+
 def test_every_package_folder_is_listed():
     tomllib = pytest.importorskip("tomllib", reason="reading pyproject.toml needs Python 3.11")
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    assert settings["tool"]["setuptools"]["packages"] == sorted(package_folders())
+    assert settings["tool"]["setuptools"]["packages"] == sorted([*package_folders(), KERNEL])
 
 
 def test_every_folder_of_the_library_is_a_package():
@@ -53,7 +61,7 @@ def built(tmp_path_factory):
     copy.mkdir()
     for name in NEEDED:
         if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__", "build"))
         else:
             shutil.copy(ROOT / name, copy)
     run(sys.executable, "-I", "-m", "build", "--no-isolation", copy, "--outdir", copy.parent, cwd=copy.parent)
@@ -88,8 +96,10 @@ def test_the_wheel_holds_every_file_and_nothing_compiled(built):
         for file in [*folder.glob("*"), *folder.glob("recipes/*")]
         if file.suffix in (".py", ".json", ".md", ".yaml")
     }
+    needed |= {f"sapa_hf/kernel_sources/{name}" for name in kernel_sources()}
     assert needed <= found
-    assert {Path(name).suffix for name in found} <= {".py", ".json", ".md", ".yaml"}
+    sources = {".cpp", ".cu", ".cuh", ".h", ".toml", ""}  # the kernel's; its LICENSE has no suffix
+    assert {Path(name).suffix for name in found} <= {".py", ".json", ".md", ".yaml"} | sources
 
 
 @pytest.mark.slow
