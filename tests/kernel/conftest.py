@@ -18,3 +18,9 @@ def repository():
                 pytest.skip("no kernel is built and there is no C++ compiler")
             kernel_build.build("cuda" if torch.version.cuda else "cpu", output)
     return local_build()
+
+
+@pytest.fixture(autouse=True)
+def automatic(monkeypatch):
+    """Let these tests choose the kernel; the rest of the suite runs the reference."""
+    monkeypatch.delenv("SAPA_KERNEL", raising=False)
