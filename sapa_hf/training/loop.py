@@ -100,10 +100,10 @@ class Trainer:
                     self.checkpoints.save(self.progress)
                 if result.stop and self.progress.step < max_steps:
                     logger.warning("stopped after step %d; add --resume to go on", self.progress.step)
-                    self.accelerator.end_training()
+                    self._close()
                     return None
         table = self._finish()
-        self.accelerator.end_training()
+        self._close()
         return table
 
     def _origin(self) -> dict:
@@ -198,6 +198,17 @@ class Trainer:
             "settings": as_settings(self.arguments),
         }
         return self.task.report(best, self.accelerator, training, self.folder.results)
+
+    def _close(self) -> None:
+        """End the trackers and the process group.
+
+        DistributedDataParallel goes before its process group: released after it, at exit, gloo now and then
+        waits for ever for a thread that waits for the interpreter's lock.
+        """
+        self.model = self.accelerator.unwrap_model(self.model)
+        self.accelerator.wait_for_everyone()
+        self.accelerator.free_memory()
+        self.accelerator.end_training()
 
     def _save_model(self, folder: Path) -> None:
         """Write the current weights as a model folder; all ranks call this."""
