@@ -30,7 +30,7 @@ def test_the_demo_scores_publishes_and_draws_and_can_be_run_again(tmp_path, caps
     assert Image.open(tmp_path / "comparison.png").width > 4 * 384
     assert Image.open(tmp_path / "depth.png").width > 3 * 240
     assert list(demo.depth_scores) == ["mean depth of the training rooms", "GLPN, SAPA-G upsampling"]
-    assert all(f"{scores['abs_rel']:.3f}" in printed for scores in demo.depth_scores.values())
+    assert all(f"{scores['abs_rel']:.4f}" in printed for scores in demo.depth_scores.values())
 
     title, score_constant = STEPS[0]
     demo.scores.clear()
