@@ -27,9 +27,7 @@ class TestSapaSegformer(ModelContract):
     tiny = TINY
 
     def labels(self, images):
-        rows = (
-            torch.arange(images.shape[2]) * 7 // images.shape[2]
-        )
+        rows = torch.arange(images.shape[2]) * 7 // images.shape[2]
         labels = rows[None, :, None].repeat(len(images), 1, images.shape[3])
         labels[:, :5] = 255
         return labels
