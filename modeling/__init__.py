@@ -1,18 +1,38 @@
 """The files that travel to the Hub beside the weights: operator, modules and models."""
 
+from .a2u import A2U
 from .affiliation import sapa_upsample
+from .carafe import CARAFE
 from .configuration_sapa_bts import SapaBtsConfig
 from .configuration_sapa_glpn import SapaGlpnConfig
 from .configuration_sapa_segformer import SapaSegformerConfig
+from .deconv import Deconv
+from .dysample import DySample
+from .fade import FADE
+from .guided_upsampler import GuidedUpsampler
+from .indexnet import IndexNet
 from .interpolation import Bilinear, Nearest
+from .max_unpool import MaxUnpool
 from .modeling_sapa_bts import SapaBtsForDepthEstimation
 from .modeling_sapa_glpn import SapaGlpnForDepthEstimation
 from .modeling_sapa_segformer import SapaSegformerForSemanticSegmentation
+from .pixel_shuffle import PixelShuffle
 from .sapa import SAPA
+from .sapa_d import SAPADeform
 from .upsampler import UPSAMPLERS, build_upsampler
 from .windowed import affiliation_weights
 
 __all__ = [
+    "SAPADeform",
+    "PixelShuffle",
+    "MaxUnpool",
+    "IndexNet",
+    "GuidedUpsampler",
+    "FADE",
+    "DySample",
+    "Deconv",
+    "CARAFE",
+    "A2U",
     "SAPA",
     "UPSAMPLERS",
     "Bilinear",

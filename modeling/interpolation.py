@@ -2,13 +2,12 @@
 
 import torch
 import torch.nn.functional as F
-from torch import nn
 
-from .affiliation import check_sizes
+from .guided_upsampler import GuidedUpsampler
 from .window import nearest
 
 
-class Nearest(nn.Module):
+class Nearest(GuidedUpsampler):
     """Repeat each feature position over the pixels whose window it centres."""
 
     reassembles = True
@@ -17,12 +16,12 @@ class Nearest(nn.Module):
         self, guide: torch.Tensor, feature: torch.Tensor, value: torch.Tensor | None = None
     ) -> torch.Tensor:
         """Upsample (B, Cf, H, W), or a value map in its stead, to the guide's (H', W')."""
-        check_sizes(guide.shape[2:], feature.shape[2:])
+        self.check_maps(guide, feature)
         value = feature if value is None else value
         return nearest(value.permute(0, 2, 3, 1), guide.shape[2:]).permute(0, 3, 1, 2)
 
 
-class Bilinear(nn.Module):
+class Bilinear(GuidedUpsampler):
     """Interpolate linearly between the four nearest positions, pixel centres aligned as transformers does."""
 
     reassembles = True
@@ -31,6 +30,6 @@ class Bilinear(nn.Module):
         self, guide: torch.Tensor, feature: torch.Tensor, value: torch.Tensor | None = None
     ) -> torch.Tensor:
         """Upsample (B, Cf, H, W), or a value map in its stead, to the guide's (H', W')."""
-        check_sizes(guide.shape[2:], feature.shape[2:])
+        self.check_maps(guide, feature)
         value = feature if value is None else value
         return F.interpolate(value, size=guide.shape[2:], mode="bilinear", align_corners=False)

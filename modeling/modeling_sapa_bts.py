@@ -10,8 +10,8 @@ from transformers.modeling_outputs import DepthEstimatorOutput
 from .bts_decoder import SapaBtsDecoder
 from .configuration_sapa_bts import SapaBtsConfig
 from .depth_loss import check_depth_labels, silog_loss
+from .guided_upsampler import GuidedUpsampler
 from .padding import pad_to_multiple
-from .sapa import SAPA
 
 
 class SapaBtsForDepthEstimation(PreTrainedModel):
@@ -36,8 +36,9 @@ class SapaBtsForDepthEstimation(PreTrainedModel):
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
-        if isinstance(module, SAPA):
-            return  # its linear and norm layers come here one by one
+        if isinstance(module, GuidedUpsampler):
+            module.reset_parameters()  # comes after its layers and overrules what they got
+            return
         if isinstance(module, nn.Conv2d):  # the decoder's; the encoder starts as ResNet does
             nn.init.xavier_uniform_(module.weight)
             return

@@ -8,8 +8,8 @@ from transformers.modeling_outputs import DepthEstimatorOutput
 from .configuration_sapa_glpn import SapaGlpnConfig
 from .depth_loss import check_depth_labels, silog_loss
 from .glpn_decoder import SapaGlpnDecoder, SapaGlpnHead
+from .guided_upsampler import GuidedUpsampler
 from .padding import pad_to_multiple
-from .sapa import SAPA
 
 
 class SapaGlpnForDepthEstimation(PreTrainedModel):
@@ -37,8 +37,9 @@ class SapaGlpnForDepthEstimation(PreTrainedModel):
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
-        if isinstance(module, SAPA):
-            return  # its linear and norm layers come here one by one
+        if isinstance(module, GuidedUpsampler):
+            module.reset_parameters()  # comes after its layers and overrules what they got
+            return
         super()._init_weights(module)
 
     def forward(

@@ -7,7 +7,7 @@ from transformers import PreTrainedModel, SegformerModel
 from transformers.modeling_outputs import SemanticSegmenterOutput
 
 from .configuration_sapa_segformer import SapaSegformerConfig
-from .sapa import SAPA
+from .guided_upsampler import GuidedUpsampler
 from .segformer_head import SapaSegformerDecodeHead
 
 
@@ -35,8 +35,9 @@ class SapaSegformerForSemanticSegmentation(PreTrainedModel):
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
-        if isinstance(module, SAPA):
-            return  # its linear and norm layers come here one by one
+        if isinstance(module, GuidedUpsampler):
+            module.reset_parameters()  # comes after its layers and overrules what they got
+            return
         super()._init_weights(module)
 
     def forward(

@@ -3,13 +3,16 @@
 import torch
 from torch import nn
 
-from .affiliation import BORDERS, NORMALIZATIONS, check_choice, check_kernel_size, check_sizes, sapa_upsample
+from .affiliation import BORDERS, NORMALIZATIONS, sapa_upsample
+from .checks import check_choice, check_embedding_dim, check_kernel_size
+from .guided_upsampler import GuidedUpsampler
 from .window import nearest
+from .windowed import affiliation_weights
 
 SIMILARITIES = ("inner", "bilinear", "gated", "addition")
 
 
-class SAPA(nn.Module):
+class SAPA(GuidedUpsampler):
     """Similarity-aware point affiliation: upsample a feature to its guide's size (Lu et al., NeurIPS 2022).
 
     Guide and feature are layer-normalised over their channels; the feature that is assembled is the raw one.
@@ -48,7 +51,7 @@ class SAPA(nn.Module):
         normalization: str = "softmax",
         border: str = "zero",
     ):
-        super().__init__()
+        super().__init__(guide_channels, feature_channels)
         check_choice("similarity", similarity, SIMILARITIES)
         check_choice("normalization", normalization, NORMALIZATIONS)
         check_choice("border", border, BORDERS)
@@ -60,7 +63,6 @@ class SAPA(nn.Module):
                 f"counts, but the guide has {guide_channels} and the feature {feature_channels}. "
                 "Use 'bilinear' or 'gated'."
             )
-        self.guide_channels, self.feature_channels = guide_channels, feature_channels
         self.similarity, self.normalization, self.border = similarity, normalization, border
         self.kernel_size, self.embedding_dim = kernel_size, embedding_dim
 
@@ -100,14 +102,19 @@ class SAPA(nn.Module):
         Returns:
             (B, Cf or Cv, H', W').
         """
-        if not torch.compiler.is_compiling():
-            check_channels(self, guide, feature)
+        self.check_maps(guide, feature)
         query, key = self.query_and_key(guide, feature)
         value = feature if value is None else value
         output = sapa_upsample(
             query, key, value.permute(0, 2, 3, 1), self.kernel_size, self.border, self.normalization
         )  # (B, H', W', C)
         return output.permute(0, 3, 1, 2)
+
+    def kernels(self, guide: torch.Tensor, feature: torch.Tensor) -> torch.Tensor:
+        """Give the upsampling kernels, (B, H', W', K * K)."""
+        self.check_maps(guide, feature)
+        query, key = self.query_and_key(guide, feature)
+        return affiliation_weights(query, key, self.kernel_size, self.border, self.normalization)
 
     def query_and_key(self, guide: torch.Tensor, feature: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Embed both maps: (B, Cg, H', W') and (B, Cf, H, W) -> (B, H', W', d) and (B, H, W, d)."""
@@ -132,29 +139,3 @@ class SAPA(nn.Module):
             f"similarity={self.similarity!r}, kernel_size={self.kernel_size}, "
             f"normalization={self.normalization!r}, border={self.border!r}"
         )
-
-
-def check_embedding_dim(embedding_dim: int) -> None:
-    """Refuse an embedding dimension that is no positive integer."""
-    if isinstance(embedding_dim, bool) or not isinstance(embedding_dim, int):
-        raise TypeError(f"embedding_dim must be a positive integer, but {embedding_dim!r} came.")
-    if embedding_dim < 1:
-        raise ValueError(
-            f"embedding_dim must be at least 1, but {embedding_dim} came; the paper uses 32 and 64."
-        )
-
-
-def check_channels(module: nn.Module, guide: torch.Tensor, feature: torch.Tensor) -> None:
-    """Refuse a guide or feature whose shape is not what the upsampler was made for."""
-    for name, tensor, channels in (
-        ("guide", guide, module.guide_channels),
-        ("feature", feature, module.feature_channels),
-    ):
-        if tensor.dim() != 4 or tensor.shape[1] != channels:
-            raise ValueError(
-                f"{name} must be (B, {channels}, H, W) for this {type(module).__name__}, but its shape is "
-                f"{tuple(tensor.shape)}. The guide is the high-resolution encoder feature and comes first."
-            )
-    if guide.shape[0] != feature.shape[0]:
-        raise ValueError(f"guide and feature are batches of {guide.shape[0]} and {feature.shape[0]} images.")
-    check_sizes(guide.shape[2:], feature.shape[2:])

@@ -43,7 +43,7 @@ def interleaved(candidates, calls, rounds, rates, threads):
         for name, rate in rates.items():
             measured[name].append(max(rate(threads) for _ in range(5)))
         for name, function in candidates.items():
-            if index < 3 or name not in ("unfold", "tiled"):  # the slow ones need fewer rounds
+            if index < 4 or name != "unfold":  # a second or two a round
                 times[name].append(seconds(function, calls))
     best = {name: min(values[1:]) for name, values in times.items()}
     spread = {name: statistics.median(values[1:]) for name, values in times.items()}
