@@ -1,8 +1,9 @@
-"""Where a measured figure comes from: commit, versions, hardware."""
+"""Where a measured figure comes from: commit, versions, hardware, and the memory that it took."""
 
 import os
 import platform
 import subprocess
+import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -46,3 +47,18 @@ def hardware() -> str:
         lines = information.read_text(encoding="utf-8", errors="replace").splitlines()
         name = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), name)
     return f"{name}, {os.cpu_count()} cores"
+
+
+def peak_memory_megabytes() -> float | None:
+    """Most memory this process held so far: on the GPU where there is one, else of the process itself.
+
+    None where the system does not tell (Windows).
+    """
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 1e6
+    try:
+        import resource
+    except ImportError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1e6 if sys.platform == "darwin" else peak / 1e3  # bytes there, kilobytes elsewhere

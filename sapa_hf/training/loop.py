@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from accelerate import Accelerator
 from accelerate.utils import ProjectConfiguration, set_seed
 
+from sapa_hf.provenance import peak_memory_megabytes
+
 from .arguments import Arguments
 from .checkpoint import Checkpoints, Progress
 from .interruption import Interruption
@@ -194,6 +196,7 @@ class Trainer:
             "seed": self.arguments.run.seed,
             "skipped_samples": self.progress.skipped_samples,
             "ignored_steps": self.progress.ignored_steps,
+            "peak_memory_mb": peak_memory_megabytes(),
             "recipe": self.arguments.run.recipe,
             "settings": as_settings(self.arguments),
         }

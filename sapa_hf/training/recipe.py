@@ -63,7 +63,7 @@ def parse_arguments(tokens: Sequence[str]) -> Arguments:
     if {"-h", "--help"} & set(tokens):
         parser.parse_args(["--help"])
     named = bool(tokens) and not tokens[0].startswith("-") and "=" not in tokens[0]
-    settings = {"recipe": Path(tokens[0]).stem} | read_recipe(tokens.pop(0)) if named else {}
+    settings = {"recipe": _label(tokens[0])} | read_recipe(tokens.pop(0)) if named else {}
     for key, value in read_overrides(tokens):
         override(settings, key, value)
     # argparse has no way to say null or an empty list: these are set after it.
@@ -82,36 +82,54 @@ def parse_arguments(tokens: Sequence[str]) -> Arguments:
 
 
 def recipe_names() -> list[str]:
-    """Names of the recipes that ship with the package."""
-    folder = resources.files("sapa_hf.scripts") / "recipes"
-    return sorted(
-        entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml")
-    )
+    """Names of the recipes that ship with the package; those in a folder have its name before theirs."""
+    names = []
+    for entry in _shipped().iterdir():
+        inner = entry.iterdir() if entry.is_dir() else ()
+        files = [entry.name, *(f"{entry.name}/{file.name}" for file in inner)]
+        names += [name.removesuffix(".yaml") for name in files if name.endswith(".yaml")]
+    return sorted(names)
 
 
-def read_recipe(name: str) -> dict:
+def read_recipe(name: str, derived: tuple[str, ...] = ()) -> dict:
     """Read a recipe by its path, or by the bare name of one that ships with the package.
 
+    A recipe with a key `base` starts from the settings of the recipe of that name; `derived` holds the
+    names of those that led here.
+
     Raises:
-        ValueError: when there is no such recipe, or the file is not a mapping of known keys.
+        ValueError: when there is no such recipe, the file is not a mapping of known keys, or recipes are each
+            other's base.
     """
+    if name in derived:
+        raise ValueError(f"recipe {name} is its own base, by way of {', '.join(derived)}")
     path = Path(name)
     if not path.is_file():
-        bare = path.name.removesuffix(".yaml")
-        if bare not in recipe_names() or bare not in (name, name.removesuffix(".yaml")):
+        bare = name.removesuffix(".yaml")
+        if bare not in recipe_names():
             raise ValueError(
                 f"no recipe {name!r}: give a path, or one of the shipped {', '.join(recipe_names())}"
             )
-        path = resources.files("sapa_hf.scripts") / "recipes" / f"{bare}.yaml"
+        path = _shipped().joinpath(*f"{bare}.yaml".split("/"))
     try:
         settings = yaml.load(path.read_text(encoding="utf-8"), Loader=UniqueKeyLoader)
     except yaml.YAMLError as error:
         raise ValueError(f"recipe {name}: not valid YAML: {error}") from error
     if not isinstance(settings, dict):
         raise ValueError(f"recipe {name}: expected lines of `key: value`, got {type(settings).__name__}")
+    base = settings.pop("base", None)
     for key in settings:
         check_key(key, f"recipe {name}")
-    return settings
+    return settings if base is None else read_recipe(base, (*derived, name)) | settings
+
+
+def _label(name: str) -> str:
+    """Name a recipe in the books: a file by its stem, a shipped one as it is called."""
+    return Path(name).stem if Path(name).is_file() else name.removesuffix(".yaml")
+
+
+def _shipped():  # a Traversable: the package may be zipped
+    return resources.files("sapa_hf.scripts") / "recipes"
 
 
 def read_overrides(tokens: list[str]) -> list[tuple[str, str | bool]]:

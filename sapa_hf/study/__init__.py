@@ -1,0 +1,16 @@
+"""Studies: one recipe, a matrix of variants and seeds, one table of what came out."""
+
+from .matrix import PlannedRun, plan_runs
+from .plot import draw_plot
+from .runner import finish_runs
+from .summary import read_runs, summarize, summary_table
+
+__all__ = [
+    "PlannedRun",
+    "draw_plot",
+    "finish_runs",
+    "plan_runs",
+    "read_runs",
+    "summarize",
+    "summary_table",
+]

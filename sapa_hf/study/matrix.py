@@ -1,0 +1,58 @@
+"""The matrix of a study: every variant with every seed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from sapa_hf.training import parse_arguments
+
+_UNFIT = re.compile(r"[^\w.-]")  # for a folder's name
+
+
+class PlannedRun(NamedTuple):
+    """One training of a study.
+
+    Attributes:
+        variant: What is varied here, such as "sapa-g".
+        seed: Its seed.
+        folder: Its run folder.
+        tokens: Command line of scripts/train.py.
+    """
+
+    variant: str
+    seed: int
+    folder: Path
+    tokens: tuple[str, ...]
+
+
+def plan_runs(
+    settings: Sequence[str], vary: str, variants: Sequence[str], seeds: Sequence[int], folder: Path
+) -> list[PlannedRun]:
+    """List the runs, seed by seed, so that a study that is stopped has whole rows to compare.
+
+    Args:
+        settings: Recipe and `key=value` settings that all runs share, as scripts/train.py takes them.
+        vary: The setting that is varied, such as "upsampler".
+        variants: Its values.
+        seeds: Seeds of initial weights and of the order of samples.
+        folder: Where the run folders go.
+
+    Raises:
+        ValueError: A variant or seed is listed twice, or training would refuse the settings.
+    """
+    for name, values in (("variants", variants), ("seeds", seeds)):
+        if len(set(values)) < len(values) or not values:
+            raise ValueError(
+                f"{name} must be listed, each once; {', '.join(map(str, values)) or 'none'} came."
+            )
+    runs = []
+    for seed in seeds:
+        for variant in variants:
+            place = folder / f"{_UNFIT.sub('_', variant)}-seed{seed}"
+            tokens = (*settings, f"{vary}={variant}", f"seed={seed}", f"output_dir={place}")
+            parse_arguments(tokens)  # a wrong setting is told before the first hour of training, not after
+            runs.append(PlannedRun(variant, seed, place, tokens))
+    return runs

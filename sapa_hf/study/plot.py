@@ -1,0 +1,52 @@
+"""The picture of a study: every run as a point, every variant's mean as a bar."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.figure import Figure as Canvas
+
+from .summary import FIGURES, Figure, summarize
+
+POINT, BAR, BASELINE = "#1f3b57", "#b9cde0", "#c0392b"
+
+
+def draw_plot(records: Sequence[dict], baseline: str, path: Path, title: str) -> None:
+    """Write a PNG: one panel a metric, one row a variant, the baseline's mean as a line.
+
+    Raises:
+        ValueError: No run is finished yet.
+    """
+    if not records:
+        raise ValueError("No run is finished yet: there is nothing to draw.")
+    figures = FIGURES[records[0]["task"]]
+    rows = summarize(records, baseline)
+    canvas = Canvas(figsize=(4.4 * len(figures), 1.2 + 0.42 * len(rows)), layout="constrained")
+    panels = canvas.subplots(1, len(figures), sharey=True, squeeze=False)[0]
+    for panel, figure in zip(panels, figures, strict=True):
+        _draw_panel(panel, records, rows, baseline, figure)
+    canvas.suptitle(title, fontsize=11)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    canvas.savefig(path, dpi=120)
+
+
+def _draw_panel(panel, records: Sequence[dict], rows: Sequence[dict], baseline: str, figure: Figure) -> None:
+    names = [row["variant"] for row in rows]
+    means = [figure.scale * row[figure.key]["mean"] for row in rows]
+    panel.barh(range(len(names)), means, color=BAR, height=0.6)
+    for record in records:
+        value = figure.scale * record["metrics"][figure.key]
+        panel.plot(value, names.index(record["variant"]), "o", color=POINT, markersize=4, alpha=0.8)
+    if baseline in names:
+        panel.axvline(means[names.index(baseline)], color=BASELINE, linewidth=1, linestyle="--")
+    values = [figure.scale * record["metrics"][figure.key] for record in records]
+    margin = 0.35 * (max(values) - min(values)) or 0.05 * abs(values[0]) or 1
+    panel.set_xlim(min(values) - margin, max(values) + margin)
+    panel.set_yticks(range(len(names)), names)
+    if panel.get_subplotspec().is_first_col():
+        panel.invert_yaxis()
+    better = "lower is better" if figure.lower_is_better else "higher is better"
+    panel.set_title(f"{figure.title} ({better}; the axis does not start at 0)", fontsize=8)
+    panel.grid(axis="x", alpha=0.3)
+    panel.set_axisbelow(True)

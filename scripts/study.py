@@ -1,0 +1,58 @@
+r"""Train a matrix of variants and seeds with one recipe, and compare them.
+
+    python scripts/study.py segformer_small_camvid data_path=FOLDER max_steps=1500 \
+        --variants bilinear carafe sapa-b sapa-g --seeds 0 1 2 --output_dir studies/camvid
+
+Started again it goes on where it stopped. Writes study.json, study.md and study.png into the output folder.
+"""
+
+import argparse
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from sapa_hf.study import draw_plot, finish_runs, plan_runs, read_runs, summary_table
+
+
+def parse_arguments(tokens: Sequence[str] | None = None) -> tuple[argparse.Namespace, list[str]]:
+    """Read the command line; what is not ours is the recipe and its settings."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    parser.add_argument("--vary", default="upsampler", help="the setting that is varied")
+    parser.add_argument("--variants", nargs="+", required=True, help="its values")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0])
+    parser.add_argument("--baseline", help="variant to compare with; the first unless given")
+    parser.add_argument("--output_dir", type=Path, required=True)
+    parser.add_argument("--title", help="of the plot")
+    parser.add_argument("--report_only", action="store_true", help="train nothing, report what is finished")
+    return parser.parse_known_args(tokens)
+
+
+def main(tokens: Sequence[str] | None = None) -> None:
+    """Finish the runs, and write the report after each of them."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+    options, settings = parse_arguments(tokens)
+    runs = plan_runs(settings, options.vary, options.variants, options.seeds, options.output_dir)
+    baseline = options.baseline or options.variants[0]
+    command = " ".join(["python scripts/study.py", *settings])
+    for count in range(1, len(runs) + 1):
+        if not options.report_only:
+            finish_runs(runs[:count])
+        elif count < len(runs):
+            continue
+        records = read_runs(runs)
+        study = {"vary": options.vary, "baseline": baseline, "settings": settings, "runs": records}
+        options.output_dir.mkdir(parents=True, exist_ok=True)
+        (options.output_dir / "study.json").write_text(json.dumps(study, indent=2) + "\n")
+        table = summary_table(records, baseline)
+        (options.output_dir / "study.md").write_text(f"`{command}`\n\n{table}\n")
+        if records:
+            title = options.title or f"{settings[0]}: {options.vary}"
+            draw_plot(records, baseline, options.output_dir / "study.png", title)
+    print(table)
+
+
+if __name__ == "__main__":
+    main()
