@@ -1,17 +1,19 @@
-"""Time the operator's forms and whole models side by side; write docs/benchmark.json and .md."""
+"""Time the kernel, the operator's forms and whole models side by side; write docs/benchmark.json and .md."""
 
 import argparse
 from pathlib import Path
 
 import torch
 
-from sapa_hf.benchmark import benchmark_model, benchmark_operator, write_report
+from sapa_hf.benchmark import benchmark_goals, benchmark_model, benchmark_operator, write_report
+
+PARTS = ["goals", "operator", "model"]
 
 
 def main() -> None:
     """Parse the arguments and run the parts."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--parts", nargs="+", choices=["operator", "model"], default=["operator", "model"])
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="all unless given")
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="CPU threads")
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
@@ -25,6 +27,8 @@ def main() -> None:
     settings = {name: getattr(arguments, name) for name in ("batch", "threads", "device", "dtype", "rounds")}
     batch, device, rounds = arguments.batch, arguments.device, arguments.rounds
     parts = {}
+    if "goals" in arguments.parts and device == "cpu":
+        parts["goals"] = benchmark_goals(rounds)
     if "operator" in arguments.parts:
         dtype = getattr(torch, arguments.dtype)
         parts["operator"] = benchmark_operator(batch, device, dtype, rounds, not arguments.no_compile)

@@ -8,6 +8,7 @@ from ..provenance import hardware, source_commit, versions
 TITLES = {
     "operator": "The operator's six calls in SegFormer-B1 at 512 x 512 (d 64, C 256, K 5)",
     "model": "SegFormer-B1 whole, 512 x 512, 150 classes",
+    "goals": "The CPU kernel and its goals (kernel/benchmarks/RESULTS.md explains the columns)",
 }
 HEADINGS = {
     "form": "form",
@@ -19,6 +20,11 @@ HEADINGS = {
     "training_ms": "with backward, ms",
     "training_ratio": "x",
     "saved_mb": "saved for backward, MB",
+    "peak_mb": "peak memory of a training step, MB",
+    "times_tiled": "times faster than tiles",
+    "times_tiled_at_limit": "the same at the processor's limit",
+    "times_unfold": "times faster than unfold",
+    "share_of_limit": "share of the limit",
 }
 
 
@@ -26,8 +32,14 @@ def markdown_table(rows: list[dict]) -> str:
     """Lay rows of one shape out as a Markdown table, two digits after the point."""
     keys = list(rows[0])
     lines = [[HEADINGS.get(key, key) for key in keys], ["---"] + ["---:"] * (len(keys) - 1)]
-    lines += [[value if isinstance(value, str) else f"{value:.2f}" for value in row.values()] for row in rows]
+    lines += [[_cell(value) for value in row.values()] for row in rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cell(value: str | float | None) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else f"{value:.2f}"
 
 
 def write_report(folder: Path, parts: dict[str, list[dict]], settings: dict) -> str:
@@ -35,7 +47,7 @@ def write_report(folder: Path, parts: dict[str, list[dict]], settings: dict) -> 
 
     Args:
         folder: Where the two files go.
-        parts: Rows by part, "operator" or "model".
+        parts: Rows by part, "operator", "model" or "goals".
         settings: What was run: batch, threads, precision, device.
     """
     about = {**settings, "hardware": hardware(), "commit": source_commit(), **versions()}

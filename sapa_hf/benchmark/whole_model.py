@@ -1,12 +1,16 @@
 """SegFormer-B1 whole, with each upsampler, beside transformers' own."""
 
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
+import psutil
 import torch
 from transformers import SegformerConfig, SegformerForSemanticSegmentation
 
 from ..modeling import SapaSegformerConfig, SapaSegformerForSemanticSegmentation
 from ..modeling.hub_kernel import AUTOMATIC, REFERENCE, find_kernel, use_kernel
+from ..provenance import peak_memory_megabytes
 from .timing import saved_megabytes, time_side_by_side
 
 B1 = {"hidden_sizes": [64, 128, 320, 512], "num_labels": 150}
@@ -35,8 +39,8 @@ def benchmark_model(
     """Time inference and a training step of each model on one image size.
 
     Returns:
-        One row a model: milliseconds, how many times transformers' they are, and the megabytes that a
-        training step saves for its backward pass.
+        One row a model: milliseconds, how many times transformers' they are, the megabytes that a training
+        step saves for its backward pass, and those that its peak adds to a process.
     """
     images = torch.randn(batch, 3, size, size, device=device)
     labels = torch.randint(0, 150, (batch, size, size), device=device)
@@ -69,7 +73,26 @@ def benchmark_model(
             row["training_ms"] = steps[name]["ms"]
             row["training_ratio"] = steps[name]["ms"] / steps[BASELINE]["ms"]
             row["saved_mb"] = saved_megabytes(lambda n=name: train(*contenders[n]))
+            row["peak_mb"] = _in_new_process(training_peak, row["model"], batch, size, device)
     return rows
+
+
+def training_peak(name: str, batch: int, size: int, device: str) -> float | None:
+    """Take one training step of a contender: the megabytes at its peak beyond those of model and batch."""
+    model, choice = models(device)[name]
+    images = torch.randn(batch, 3, size, size, device=device)
+    labels = torch.randint(0, 150, (batch, size, size), device=device)
+    before = torch.cuda.memory_allocated() if device == "cuda" else psutil.Process().memory_info().rss
+    with use_kernel(choice):
+        model.train()(images, labels=labels).loss.backward()
+    peak = peak_memory_megabytes()
+    return None if peak is None else peak - before / 1e6
+
+
+def _in_new_process(function: Callable, *arguments: object) -> object:
+    """Call a function where nothing was allocated before."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(function, *arguments).result()
 
 
 def _bind(run: Callable, contenders: dict[str, tuple]) -> dict[str, Callable]:
