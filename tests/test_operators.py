@@ -40,7 +40,7 @@ def make(name, guide_channels, feature_channels, **options):
     upsampler = build_upsampler(name, guide_channels, feature_channels, **options).double().eval()
     for tensor_name, tensor in [*upsampler.named_parameters(), *upsampler.named_buffers()]:
         if tensor_name.endswith("running_var"):
-            tensor.uniform_(0.5, 2)
+            tensor.uniform_(0.05, 0.5)  # so that hidden values reach the ceiling of ReLU6
         elif tensor.is_floating_point():
             torch.nn.init.normal_(tensor, std=0.5)
     return upsampler
