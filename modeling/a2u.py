@@ -30,11 +30,9 @@ class A2U(KernelPredictor):
     """
 
     doubles = True
-    kernel_size = KERNEL_SIZE
 
     def __init__(self, guide_channels: int, feature_channels: int, border: str = "zero"):
-        super().__init__(guide_channels, feature_channels)
-        self.border = border
+        super().__init__(guide_channels, feature_channels, KERNEL_SIZE, border)
         groups = math.gcd(32, guide_channels)
         self.filters = nn.ModuleList(nn.Conv2d(guide_channels, 1, 1) for _ in range(2))
         self.norms = nn.ModuleList(nn.GroupNorm(groups, guide_channels) for _ in range(2))

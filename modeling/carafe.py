@@ -27,8 +27,7 @@ class CARAFE(KernelPredictor):
     def __init__(
         self, guide_channels: int, feature_channels: int, kernel_size: int = 5, border: str = "zero"
     ):
-        super().__init__(guide_channels, feature_channels)
-        self.kernel_size, self.border = kernel_size, border
+        super().__init__(guide_channels, feature_channels, kernel_size, border)
         self.compress = nn.Conv2d(feature_channels, COMPRESSED, 1)
         self.encode = nn.Conv2d(COMPRESSED, 4 * kernel_size**2, ENCODER_SIZE, padding=ENCODER_SIZE // 2)
         self.reset_parameters()

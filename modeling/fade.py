@@ -28,8 +28,7 @@ class FADE(KernelPredictor):
     def __init__(
         self, guide_channels: int, feature_channels: int, kernel_size: int = 5, border: str = "zero"
     ):
-        super().__init__(guide_channels, feature_channels)
-        self.kernel_size, self.border = kernel_size, border
+        super().__init__(guide_channels, feature_channels, kernel_size, border)
         self.compress_guide = nn.Conv2d(guide_channels, COMPRESSED, 1)
         self.compress_feature = nn.Conv2d(feature_channels, COMPRESSED, 1, bias=False)
         self.encode = nn.Conv2d(COMPRESSED, kernel_size**2, 3, padding=1)

@@ -3,7 +3,8 @@
 import torch
 import torch.nn.functional as F
 
-from .affiliation import sapa_upsample
+from .affiliation import BORDERS, sapa_upsample
+from .checks import check_choice, check_kernel_size
 from .guided_upsampler import GuidedUpsampler, crop_to_guide
 from .window import window_centres
 
@@ -11,12 +12,26 @@ from .window import window_centres
 class KernelPredictor(GuidedUpsampler):
     """An upsampler that predicts a K x K kernel for every output pixel and assembles the feature with it.
 
-    Subclasses have `kernel_size` and `border`, and give the kernels' logits.
+    Subclasses give the kernels' logits.
+
+    Args:
+        guide_channels: Of the guide.
+        feature_channels: Of the feature.
+        kernel_size: Odd window size K.
+        border: "zero" or "mask", as in `reassemble`.
+
+    Raises:
+        TypeError: An argument has the wrong type.
+        ValueError: The kernel size is even, or the border unknown.
     """
 
     reassembles = True
-    kernel_size: int
-    border: str
+
+    def __init__(self, guide_channels: int, feature_channels: int, kernel_size: int, border: str):
+        super().__init__(guide_channels, feature_channels)
+        check_kernel_size(kernel_size)
+        check_choice("border", border, BORDERS)
+        self.kernel_size, self.border = kernel_size, border
 
     def logits(self, guide: torch.Tensor, feature: torch.Tensor) -> torch.Tensor:
         """Predict the kernels before their softmax: (B, K * K, H'', W''), H'' being H' or 2 * H."""
