@@ -53,6 +53,11 @@ class FADE(KernelPredictor):
         self, guide: torch.Tensor, feature: torch.Tensor, value: torch.Tensor | None = None
     ) -> torch.Tensor:
         """Upsample (B, Cf, H, W) to the guide's (H', W'); only without a gate a value map may stand in."""
+        if value is not None and self.gate is not None:
+            raise TypeError(
+                "This FADE's gate adds the guide to the feature, for which no value map can stand in: apply "
+                "to the output, after the upsampling, what made the value map."
+            )
         assembled = super().forward(guide, feature, value)
         if self.gate is None:
             return assembled

@@ -44,11 +44,12 @@ class GuidedUpsampler(nn.Module):
             (j' * W) // W'). Under the "zero" border the taps outside the map keep their share.
 
         Raises:
-            TypeError: This operator has no such weights: it mixes channels, or samples where it likes.
+            TypeError: This operator has no such weights: they are fixed, or mix channels, or it samples where
+                it likes.
         """
         raise TypeError(
-            f"{type(self).__name__} does not assemble a window with weights that all channels share, so it "
-            "has no kernels to show."
+            f"{type(self).__name__} predicts no weights of a window that all channels share, so it has no "
+            "kernels to show; SAPA, CARAFE, A2U, FADE and IndexNet have."
         )
 
     def check_maps(self, guide: torch.Tensor, feature: torch.Tensor) -> None:
