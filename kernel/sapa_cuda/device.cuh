@@ -12,6 +12,15 @@ __device__ inline void* dynamic_shared_memory() {
   extern __shared__ __align__(16) unsigned char sapa_shared[];
   return sapa_shared;
 }
+
+// Starts copying 16 bytes into shared memory, or zeros where `there` is false; both addresses are multiples of 16.
+__device__ inline void copy_sixteen(void* to, const void* from, bool there) {
+  const unsigned address = static_cast<unsigned>(__cvta_generic_to_shared(to));
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;\n" ::"r"(address), "l"(from), "r"(there ? 16 : 0) : "memory");
+}
+
+// Waits for the copies this thread has started; the other threads see them after the next __syncthreads().
+__device__ inline void wait_for_copies() { asm volatile("cp.async.wait_all;\n" ::: "memory"); }
 #endif
 
 #include <cstdint>

@@ -49,15 +49,72 @@ __device__ inline void multiply_add<__nv_bfloat16>(SumFragment& sum, const LeftF
       : "r"(a.pairs[0]), "r"(a.pairs[1]), "r"(a.pairs[2]), "r"(a.pairs[3]), "r"(b.pairs[0]), "r"(b.pairs[1]));
 }
 
-// Two neighbouring right operands out of rows in shared memory: `row` is this lane's row of four 8 x 8 blocks,
-// rows 0-7 and 8-15 of columns 0-7, then of columns 8-15.
+// Four 8 x 8 blocks of shared memory, each transposed: lanes 8 i .. 8 i + 7 name the rows of block i.
 template <class T>
-__device__ inline void load_transposed(RightFragment (&b)[2], const T* row) {
+__device__ inline void load_transposed(std::uint32_t (&pairs)[4], const T* row) {
   const unsigned address = static_cast<unsigned>(__cvta_generic_to_shared(row));
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];\n"
-               : "=r"(b[0].pairs[0]), "=r"(b[0].pairs[1]), "=r"(b[1].pairs[0]), "=r"(b[1].pairs[1])
-               : "r"(address));
+               : "=r"(pairs[0]), "=r"(pairs[1]), "=r"(pairs[2]), "=r"(pairs[3])
+               : "r"(address)
+               : "memory");
 }
 #endif
+
+// 16 x 16 numbers at `block` as two right operands, of columns 0-7 and 8-15.
+template <class T>
+__device__ inline void load_right(RightFragment (&b)[2], const T* block, int stride, int lane) {
+  std::uint32_t pairs[4];
+  load_transposed(pairs, block + lane % 16 * stride + lane / 16 * 8);
+  b[0] = {{pairs[0], pairs[1]}};
+  b[1] = {{pairs[2], pairs[3]}};
+}
+
+// The transpose of 16 x 16 numbers at `block` as a left operand.
+template <class T>
+__device__ inline void load_left_transposed(LeftFragment& a, const T* block, int stride, int lane) {
+  load_transposed(a.pairs, block + (lane % 8 + lane / 16 * 8) * stride + lane / 8 % 2 * 8);
+}
+
+// A lane's two of 16 rows on the left of a product; null for a row of zeros.
+template <class T>
+struct RowPair { const T* rows[2]; };
+
+// Adds the inner products of 16 rows on the left with 8 * blocks rows in shared memory on the right, which are zero from
+// `width` up to a multiple of 16.
+template <class T, int blocks>
+__device__ inline void add_inner_products(SumFragment (&sums)[blocks], const RowPair<T>& left, const T* right, int stride, int width,
+                                          int lane) {
+  for (int c = 0; c < width; c += 16) {
+    LeftFragment a;
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      const int at = c + 2 * (lane % 4) + i / 2 * 8;
+      a.pairs[i] = left.rows[i % 2] == nullptr || at >= width ? 0 : *reinterpret_cast<const std::uint32_t*>(left.rows[i % 2] + at);
+    }
+#pragma unroll
+    for (int b = 0; b < blocks; ++b) {
+      const T* at = right + (8 * b + lane / 4) * stride + c + 2 * (lane % 4);
+      const RightFragment two = {{*reinterpret_cast<const std::uint32_t*>(at), *reinterpret_cast<const std::uint32_t*>(at + 8)}};
+      multiply_add<T>(sums[b], a, two);
+    }
+  }
+}
+
+// Calls store(0 or 1 of the lane's rows, column, two sums) for the products of 16 rows of weights with rows in shared memory.
+template <class T, int steps, class Store>
+__device__ inline void weigh_rows(const LeftFragment (&weights)[steps], const T* rows, int stride, int width, int lane, Store&& store) {
+  for (int c = 0; c < width; c += 16) {
+    SumFragment sums[2] = {};
+#pragma unroll
+    for (int k = 0; k < steps; ++k) {
+      RightFragment b[2];
+      load_right(b, rows + 16 * k * stride + c, stride, lane);
+      multiply_add<T>(sums[0], weights[k], b[0]);
+      multiply_add<T>(sums[1], weights[k], b[1]);
+    }
+    for (int h = 0; h < 2; ++h)
+      for (int r = 0; r < 2; ++r) store(r, c + 8 * h + 2 * (lane % 4), sums[h].values[2 * r], sums[h].values[2 * r + 1]);
+  }
+}
 
 }  // namespace sapa

@@ -1,7 +1,7 @@
 // Any kernel size, embedding, channel count, ratio and dtype: one warp a pixel, nothing kept in shared memory.
 #pragma once
 
-#include "device.cuh"
+#include "softmax.cuh"
 
 namespace sapa {
 
@@ -59,15 +59,6 @@ __global__ void forward_generic(Problem p, const T* query, const T* key, const T
     }
   }
 }
-
-// What the backward pass of a pixel needs: its softmax's maximum and 1 / sum, and the mean of weight gradients.
-template <class S>
-struct PixelSums {
-  S best, scale, mean;
-};
-
-template <class S>
-__device__ inline S weight_of(const PixelSums<S>& sums, S logit) { return exponential(logit - sums.best) * sums.scale; }
 
 // The gradient of the queries; also writes every pixel's sums, for the keys' side.
 template <class T>

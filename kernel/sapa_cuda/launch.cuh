@@ -4,8 +4,7 @@
 #include <torch/csrc/stable/accelerator.h>
 #include <torch/headeronly/util/Exception.h>
 
-#include "generic.cuh"
-#include "tiled.cuh"
+#include "selection.cuh"
 
 // Exported by torch's CUDA library only; weak, so that this library also loads where torch has no CUDA.
 extern "C" __attribute__((weak)) AOTITorchError aoti_torch_get_current_cuda_stream(std::int32_t device, void** stream);
@@ -30,51 +29,102 @@ inline unsigned generic_blocks(std::int64_t items) {  // a warp an item; the ker
   return static_cast<unsigned>(blocks < 1 << 20 ? blocks : 1 << 20);
 }
 
-inline bool is_aligned(const void* p) { return reinterpret_cast<std::uintptr_t>(p) % 16 == 0; }
-
-// Runs the tensor-core kernel where its rules hold; says whether it did.
-template <int K, class T>
-bool launch_tiled(const Forward& call, std::int32_t device, cudaStream_t stream) {
-  const Problem& p = call.problem;
-  if (p.kernel_size != K || p.guide_height % p.height || p.guide_width % p.width || p.embedding % 16 || p.embedding == 0 ||
-      p.channels % 8 || p.guide_height / p.height > 64 || p.guide_width / p.width > 64)
-    return false;
-  if (!is_aligned(call.query) || !is_aligned(call.key) || !is_aligned(call.value) || !is_aligned(call.output)) return false;
-  const std::int64_t tiles = p.batch * ((p.height + tile_side - 1) / tile_side) * ((p.width + tile_side - 1) / tile_side);
-  const std::int64_t bytes = tile_bytes<K>(p.embedding);
+// Launches a kernel on tiles, unless it asks for more blocks or shared memory than the device grants.
+template <class... Parameters, class... Arguments>
+bool launch_tiles(void (*kernel)(Parameters...), std::int64_t blocks, std::int64_t bytes, std::int32_t device, cudaStream_t stream,
+                  Arguments... arguments) {
   int limit = 0;
   check(cudaDeviceGetAttribute(&limit, cudaDevAttrMaxSharedMemoryPerBlockOptin, device), "shared memory limit");
-  if (bytes > limit || tiles > 0x7fffffff) return false;
+  if (bytes > limit || blocks > 0x7fffffff) return false;
   if (bytes > 48 * 1024)
-    check(cudaFuncSetAttribute(forward_tiled<K, T>, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes)),
-          "shared memory");
-  forward_tiled<K, T><<<static_cast<unsigned>(tiles), tile_threads, static_cast<std::size_t>(bytes), stream>>>(
-      p, static_cast<const T*>(call.query), static_cast<const T*>(call.key), static_cast<const T*>(call.value),
-      static_cast<T*>(call.output));
+    check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes)), "shared memory");
+  kernel<<<static_cast<unsigned>(blocks), tile_threads, static_cast<std::size_t>(bytes), stream>>>(arguments...);
   return true;
 }
 
 template <class T>
-void launch_forward(const Forward& call, std::int32_t device, cudaStream_t stream) {
-  if constexpr (sizeof(T) == 2)
-    if (launch_tiled<3, T>(call, device, stream) || launch_tiled<5, T>(call, device, stream) || launch_tiled<7, T>(call, device, stream))
-      return;
-  const Problem& p = call.problem;
-  forward_generic<T><<<generic_blocks(p.batch * p.guide_height * p.guide_width), generic_threads, 0, stream>>>(
-      p, static_cast<const T*>(call.query), static_cast<const T*>(call.key), static_cast<const T*>(call.value),
-      static_cast<T*>(call.output));
+struct ForwardTensors {
+  const T *query, *key, *value;
+  T* output;
+
+  explicit ForwardTensors(const Forward& call)
+      : query(static_cast<const T*>(call.query)),
+        key(static_cast<const T*>(call.key)),
+        value(static_cast<const T*>(call.value)),
+        output(static_cast<T*>(call.output)) {}
+};
+
+template <class T>
+bool launch_forward_tiles(const Problem& p, const ForwardTensors<T>& t, std::int32_t device, cudaStream_t stream) {
+  if (!has_tiles(p, 16 / sizeof(T), {t.query, t.key, t.value, t.output})) return false;
+  return with_tile_window(p.kernel_size, [&](auto k) {
+    if constexpr (sizeof(T) == 2)
+      return launch_tiles(forward_tiled<k, T>, tiles_of(p), forward_tiled_bytes<k>(p), device, stream, p, t.query, t.key, t.value, t.output);
+    else
+      return launch_tiles(forward_windows<k>, tiles_of(p), WindowMemory<k>::bytes, device, stream, p, t.query, t.key, t.value, t.output);
+  });
 }
 
 template <class T>
-void launch_backward(const Backward& call, void* pixel_sums, cudaStream_t stream) {
+void launch_forward(const Forward& call, std::int32_t device, cudaStream_t stream) {
   const Problem& p = call.problem;
-  const T *grad = static_cast<const T*>(call.grad_output), *query = static_cast<const T*>(call.query),
-          *key = static_cast<const T*>(call.key), *value = static_cast<const T*>(call.value);
-  auto* sums = static_cast<PixelSums<typename Sum<T>::type>*>(pixel_sums);
-  backward_queries<T><<<generic_blocks(p.batch * p.guide_height * p.guide_width), generic_threads, 0, stream>>>(
-      p, grad, query, key, value, static_cast<T*>(call.grad_query), sums);
-  backward_keys<T><<<generic_blocks(p.batch * p.height * p.width), generic_threads, 0, stream>>>(
-      p, grad, query, key, value, sums, static_cast<T*>(call.grad_key), static_cast<T*>(call.grad_value));
+  const ForwardTensors<T> t(call);
+  if constexpr (sizeof(T) <= 4)
+    if (launch_forward_tiles(p, t, device, stream)) return;
+  forward_generic<T><<<generic_blocks(p.batch * p.guide_height * p.guide_width), generic_threads, 0, stream>>>(p, t.query, t.key, t.value, t.output);
+}
+
+template <class T>
+struct BackwardTensors {
+  using S = typename Sum<T>::type;
+  const T *grad, *query, *key, *value;
+  T *grad_query, *grad_key, *grad_value;
+  PixelSums<S>* sums;
+
+  BackwardTensors(const Backward& call, void* pixel_sums)
+      : grad(static_cast<const T*>(call.grad_output)),
+        query(static_cast<const T*>(call.query)),
+        key(static_cast<const T*>(call.key)),
+        value(static_cast<const T*>(call.value)),
+        grad_query(static_cast<T*>(call.grad_query)),
+        grad_key(static_cast<T*>(call.grad_key)),
+        grad_value(static_cast<T*>(call.grad_value)),
+        sums(static_cast<PixelSums<S>*>(pixel_sums)) {}
+};
+
+template <class T>
+bool launch_query_tiles(const Problem& p, const BackwardTensors<T>& t, std::int32_t device, cudaStream_t stream) {
+  if constexpr (sizeof(T) == 2) {
+    return with_tile_window(p.kernel_size, [&](auto k) {
+      return launch_tiles(backward_queries_tiled<k, T>, tiles_of(p), backward_queries_bytes<k>(p), device, stream, p, t.grad, t.query, t.key,
+                          t.value, t.grad_query, t.sums);
+    });
+  }
+  return false;
+}
+
+template <class T>
+bool launch_key_tiles(const Problem& p, const BackwardTensors<T>& t, std::int32_t device, cudaStream_t stream) {
+  if constexpr (sizeof(T) == 2) {
+    return with_tile_window(p.kernel_size, [&](auto k) {
+      return launch_tiles(backward_keys_tiled<k, T>, tiles_of(p) * slices_of(p), backward_keys_bytes(p), device, stream, p, t.grad, t.query,
+                          t.key, t.value, t.sums, t.grad_key, t.grad_value);
+    });
+  }
+  return false;
+}
+
+template <class T>
+void launch_backward(const Backward& call, void* pixel_sums, std::int32_t device, cudaStream_t stream) {
+  const Problem& p = call.problem;
+  const BackwardTensors<T> t(call, pixel_sums);
+  const bool tiles = has_tiles(p, 16 / sizeof(T), {t.grad, t.query, t.key, t.value, t.grad_query, t.grad_key, t.grad_value});
+  if (!tiles || !launch_query_tiles(p, t, device, stream))
+    backward_queries<T><<<generic_blocks(p.batch * p.guide_height * p.guide_width), generic_threads, 0, stream>>>(
+        p, t.grad, t.query, t.key, t.value, t.grad_query, t.sums);
+  if (!tiles || !launch_key_tiles(p, t, device, stream))
+    backward_keys<T><<<generic_blocks(p.batch * p.height * p.width), generic_threads, 0, stream>>>(
+        p, t.grad, t.query, t.key, t.value, t.sums, t.grad_key, t.grad_value);
 }
 
 }  // namespace sapa

@@ -6,6 +6,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <functional>
 #include <vector>
@@ -21,7 +22,7 @@
 #define __global__
 #define __device__
 #define __host__
-#define __launch_bounds__(threads)
+#define __launch_bounds__(...)
 #define __expf expf
 
 namespace emulated {
@@ -30,6 +31,12 @@ struct Fiber {
   ucontext_t context;
   std::vector<char> stack;
   bool done;
+};
+
+struct Copy {
+  void* to;
+  const void* from;
+  bool there;
 };
 
 struct Barrier {
@@ -44,6 +51,7 @@ struct Device {
   int current = 0;
   std::function<void()> kernel;
   std::vector<std::vector<unsigned char>> slots;
+  std::vector<std::vector<Copy>> copies;
   alignas(16) unsigned char shared[232448];
 };
 
@@ -90,6 +98,7 @@ auto exchange(const T& mine, F&& use) {
 
 inline void enter() {
   device.kernel();
+  if (!device.copies[device.current].empty()) std::abort();  // shared memory must outlive its copies
   device.fibers[device.current].done = true;
   swapcontext(&device.fibers[device.current].context, &device.scheduler);
 }
@@ -101,6 +110,7 @@ inline void run_block() {
   device.warps.assign(threads / 32, {});
   device.block = {};
   device.slots.resize(threads);
+  device.copies.assign(threads, {});
   for (auto& fiber : device.fibers) {
     fiber.stack.resize(256 * 1024);
     fiber.done = false;
@@ -140,6 +150,25 @@ void launch(unsigned blocks, unsigned threads, F&& kernel) {
 #define gridDim emulated::grid_size
 
 inline void* dynamic_shared_memory() { return emulated::device.shared; }
+
+// A copy happens as late as it may; until then its target is not-a-number.
+inline void copy_sixteen(void* to, const void* from, bool there) {
+  const auto* end = emulated::device.shared + sizeof emulated::device.shared;
+  const bool aligned = (reinterpret_cast<std::uintptr_t>(to) | reinterpret_cast<std::uintptr_t>(from)) % 16 == 0;
+  if (!aligned || to < static_cast<void*>(emulated::device.shared) || static_cast<unsigned char*>(to) + 16 > end) std::abort();
+  std::memset(to, 0xff, 16);
+  emulated::device.copies[threadIdx.x].push_back({to, from, there});
+}
+
+inline void wait_for_copies() {
+  auto& copies = emulated::device.copies[threadIdx.x];
+  for (const auto& copy : copies) {
+    if (copy.there) std::memcpy(copy.to, copy.from, 16);
+    else std::memset(copy.to, 0, 16);
+  }
+  copies.clear();
+}
+
 inline void __syncthreads() { emulated::wait(emulated::device.block, static_cast<int>(emulated::block_size.x)); }
 
 template <class T>
@@ -156,7 +185,7 @@ struct SumFragment;
 template <class T>
 float half_at(std::uint32_t pair, int which) {
   T halves[2];
-  std::memcpy(halves, &pair, sizeof pair);
+  std::memcpy(static_cast<void*>(halves), &pair, sizeof pair);
   return static_cast<float>(halves[which]);
 }
 
@@ -180,22 +209,21 @@ void multiply_add(Sum& sum, const Left& a, const Right& b) {
   });
 }
 
-template <class T, class Right>
-void load_transposed(Right (&b)[2], const T* row) {
-  struct Two {
-    Right b[2];
+template <class T>
+void load_transposed(std::uint32_t (&pairs)[4], const T* row) {
+  struct Four {
+    std::uint32_t pairs[4];
   };
-  const Two two = emulated::exchange(row, [&](auto of) {
-    Two result;
-    for (int matrix = 0; matrix < 4; ++matrix) {
+  const Four four = emulated::exchange(row, [&](auto of) {
+    Four result;
+    for (int block = 0; block < 4; ++block) {
       T halves[2];
-      for (int i = 0; i < 2; ++i) halves[i] = of(matrix * 8 + 2 * (emulated::lane() % 4) + i)[emulated::lane() / 4];
-      std::memcpy(&result.b[matrix / 2].pairs[matrix % 2], halves, sizeof(std::uint32_t));
+      for (int i = 0; i < 2; ++i) halves[i] = of(block * 8 + 2 * (emulated::lane() % 4) + i)[emulated::lane() / 4];
+      std::memcpy(&result.pairs[block], halves, sizeof(std::uint32_t));
     }
     return result;
   });
-  b[0] = two.b[0];
-  b[1] = two.b[1];
+  std::memcpy(pairs, four.pairs, sizeof four.pairs);
 }
 
 }  // namespace sapa

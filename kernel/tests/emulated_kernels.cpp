@@ -1,7 +1,6 @@
 // The CUDA kernels behind C functions, on the emulated device.
 #define SAPA_EMULATED_DEVICE
-#include "../sapa_cuda/generic.cuh"
-#include "../sapa_cuda/tiled.cuh"
+#include "../sapa_cuda/selection.cuh"
 
 using namespace sapa;
 
@@ -12,56 +11,85 @@ Problem problem_of(const std::int64_t* sizes) {
           Element::float32};
 }
 
-template <int K, class T>
-void tiled(const Problem& p, const T* query, const T* key, const T* value, T* output) {
-  const std::int64_t tiles = p.batch * ((p.height + tile_side - 1) / tile_side) * ((p.width + tile_side - 1) / tile_side);
-  if (tile_bytes<K>(p.embedding) > static_cast<std::int64_t>(sizeof emulated::device.shared)) std::abort();
-  emulated::launch(static_cast<unsigned>(tiles), tile_threads, [&] { forward_tiled<K, T>(p, query, key, value, output); });
+template <class F>
+bool launch_tiles(std::int64_t blocks, std::int64_t bytes, F&& kernel) {
+  if (bytes > static_cast<std::int64_t>(sizeof emulated::device.shared)) return false;
+  emulated::launch(static_cast<unsigned>(blocks), tile_threads, kernel);
+  return true;
 }
 
 template <class T>
-void forward_all(const Problem& p, bool on_tensor_cores, const T* query, const T* key, const T* value, T* output) {
-  if constexpr (sizeof(T) == 2)
-    if (on_tensor_cores) {
-      if (p.kernel_size == 3) return tiled<3>(p, query, key, value, output);
-      if (p.kernel_size == 5) return tiled<5>(p, query, key, value, output);
-      if (p.kernel_size == 7) return tiled<7>(p, query, key, value, output);
-      std::abort();
-    }
+bool forward_in_tiles(const Problem& p, const T* query, const T* key, const T* value, T* output) {
+  if (!has_tiles(p, 16 / sizeof(T), {query, key, value, output})) return false;
+  return with_tile_window(p.kernel_size, [&](auto k) {
+    if constexpr (sizeof(T) == 2)
+      return launch_tiles(tiles_of(p), forward_tiled_bytes<k>(p), [&] { forward_tiled<k, T>(p, query, key, value, output); });
+    else if constexpr (sizeof(T) == 4)
+      return launch_tiles(tiles_of(p), WindowMemory<k>::bytes, [&] { forward_windows<k>(p, query, key, value, output); });
+    else
+      return false;
+  });
+}
+
+template <class T>
+bool backward_in_tiles(const Problem& p, const T* grad, const T* query, const T* key, const T* value, T* grad_query, T* grad_key,
+                       T* grad_value, PixelSums<float>* sums) {
+  if (!has_tiles(p, 16 / sizeof(T), {grad, query, key, value, grad_query, grad_key, grad_value})) return false;
+  return with_tile_window(p.kernel_size, [&](auto k) {
+    return launch_tiles(tiles_of(p), backward_queries_bytes<k>(p),
+                        [&] { backward_queries_tiled<k, T>(p, grad, query, key, value, grad_query, sums); }) &&
+           launch_tiles(tiles_of(p) * slices_of(p), backward_keys_bytes(p),
+                        [&] { backward_keys_tiled<k, T>(p, grad, query, key, value, sums, grad_key, grad_value); });
+  });
+}
+
+template <class T>
+bool forward_all(const Problem& p, bool tiles, const T* query, const T* key, const T* value, T* output) {
+  if (tiles) return forward_in_tiles(p, query, key, value, output);
   emulated::launch(3, 64, [&] { forward_generic<T>(p, query, key, value, output); });
+  return true;
 }
 
 template <class T>
-void backward_all(const Problem& p, const T* grad, const T* query, const T* key, const T* value, T* grad_query, T* grad_key, T* grad_value) {
-  std::vector<PixelSums<typename Sum<T>::type>> sums(static_cast<std::size_t>(p.batch * p.guide_height * p.guide_width));
+bool backward_all(const Problem& p, bool tiles, const T* grad, const T* query, const T* key, const T* value, T* grad_query, T* grad_key,
+                  T* grad_value) {
+  const PixelSums<typename Sum<T>::type> poison{NAN, NAN, NAN};
+  std::vector<PixelSums<typename Sum<T>::type>> sums(static_cast<std::size_t>(p.batch * p.guide_height * p.guide_width), poison);
+  if constexpr (sizeof(T) == 2)
+    if (tiles) return backward_in_tiles(p, grad, query, key, value, grad_query, grad_key, grad_value, sums.data());
   emulated::launch(3, 64, [&] { backward_queries<T>(p, grad, query, key, value, grad_query, sums.data()); });
   emulated::launch(2, 64, [&] { backward_keys<T>(p, grad, query, key, value, sums.data(), grad_key, grad_value); });
+  return true;
 }
 
 template <class F>
-void with_type(int element, F&& f) {
-  if (element == 0) f(float{});
-  if (element == 1) f(double{});
-  if (element == 2) f(__nv_bfloat16{});
-  if (element == 3) f(__half{});
+bool with_type(int element, F&& f) {
+  switch (element) {
+    case 0: return f(float{});
+    case 1: return f(double{});
+    case 2: return f(__nv_bfloat16{});
+    default: return f(__half{});
+  }
 }
 
 }  // namespace
 
-extern "C" void emulated_forward(const std::int64_t* sizes, int element, int on_tensor_cores, const void* query, const void* key,
-                                 const void* value, void* output) {
-  with_type(element, [&](auto t) {
+// Both give 1, or 0 where the tiled kernels were asked for and do not take such a call.
+extern "C" int emulated_forward(const std::int64_t* sizes, int element, int tiles, const void* query, const void* key, const void* value,
+                                void* output) {
+  return with_type(element, [&](auto t) {
     using T = decltype(t);
-    forward_all<T>(problem_of(sizes), on_tensor_cores != 0, static_cast<const T*>(query), static_cast<const T*>(key),
-                   static_cast<const T*>(value), static_cast<T*>(output));
+    return forward_all<T>(problem_of(sizes), tiles != 0, static_cast<const T*>(query), static_cast<const T*>(key),
+                          static_cast<const T*>(value), static_cast<T*>(output));
   });
 }
 
-extern "C" void emulated_backward(const std::int64_t* sizes, int element, const void* grad, const void* query, const void* key,
-                                  const void* value, void* grad_query, void* grad_key, void* grad_value) {
-  with_type(element, [&](auto t) {
+extern "C" int emulated_backward(const std::int64_t* sizes, int element, int tiles, const void* grad, const void* query, const void* key,
+                                 const void* value, void* grad_query, void* grad_key, void* grad_value) {
+  return with_type(element, [&](auto t) {
     using T = decltype(t);
-    backward_all<T>(problem_of(sizes), static_cast<const T*>(grad), static_cast<const T*>(query), static_cast<const T*>(key),
-                    static_cast<const T*>(value), static_cast<T*>(grad_query), static_cast<T*>(grad_key), static_cast<T*>(grad_value));
+    return backward_all<T>(problem_of(sizes), tiles != 0, static_cast<const T*>(grad), static_cast<const T*>(query),
+                           static_cast<const T*>(key), static_cast<const T*>(value), static_cast<T*>(grad_query),
+                           static_cast<T*>(grad_key), static_cast<T*>(grad_value));
   });
 }

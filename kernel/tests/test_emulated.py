@@ -34,7 +34,7 @@ def pointer(tensor):
 
 class Emulated(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, library, tensor_cores, query, key, value, kernel_size, border):
+    def forward(ctx, library, tiles, query, key, value, kernel_size, border):
         sizes = (
             *key.shape[:3],
             *query.shape[1:3],
@@ -43,19 +43,21 @@ class Emulated(torch.autograd.Function):
             kernel_size,
             border == "mask",
         )
-        ctx.sizes = (ctypes.c_int64 * 9)(*sizes)
-        ctx.library, ctx.element = library, ELEMENTS[value.dtype]
+        ctx.library, ctx.sizes = library, (ctypes.c_int64 * 9)(*sizes)
+        ctx.options = ELEMENTS[value.dtype], int(tiles)
         ctx.save_for_backward(query, key, value)
         output = value.new_full((*query.shape[:3], value.shape[3]), float("nan"))
         tensors = [pointer(t) for t in (query, key, value, output)]
-        library.emulated_forward(ctx.sizes, ctx.element, int(tensor_cores), *tensors)
+        if not library.emulated_forward(ctx.sizes, *ctx.options, *tensors):
+            raise NotImplementedError("no tiles for this call")
         return output
 
     @staticmethod
     def backward(ctx, grad_output):
         grads = [torch.full_like(t, float("nan")) for t in ctx.saved_tensors]
         tensors = [pointer(t) for t in (grad_output.contiguous(), *ctx.saved_tensors, *grads)]
-        ctx.library.emulated_backward(ctx.sizes, ctx.element, *tensors)
+        if not ctx.library.emulated_backward(ctx.sizes, *ctx.options, *tensors):
+            raise NotImplementedError("no tiles for this call")
         return None, None, *grads, None, None
 
 
@@ -98,20 +100,67 @@ def test_generic_kernels(emulated, case, dtype, border):
     check_errors(with_gradients(function, tensors, grad), tensors, grad, kernel_size, border)
 
 
+HALF_CASES = [
+    ((1, (8, 8), (16, 16), 64, 64, 5), torch.bfloat16, "zero"),
+    ((2, (5, 7), (10, 14), 16, 40, 5), torch.bfloat16, "mask"),
+    ((1, (4, 4), (8, 8), 32, 136, 5), torch.float16, "zero"),
+    ((1, (3, 9), (3, 9), 24, 8, 3), torch.float16, "mask"),
+    ((1, (5, 2), (15, 6), 48, 24, 3), torch.bfloat16, "zero"),
+    ((1, (6, 5), (12, 10), 16, 32, 7), torch.bfloat16, "mask"),
+    ((1, (5, 6), (10, 12), 8, 24, 7), torch.float16, "zero"),
+    ((2, (3, 5), (6, 15), 40, 56, 5), torch.float16, "mask"),
+    ((1, (1, 1), (4, 2), 16, 16, 5), torch.bfloat16, "zero"),
+    ((1, (2, 3), (4, 6), 8, 520, 3), torch.bfloat16, "zero"),
+    ((1, (2, 3), (4, 6), 392, 264, 3), torch.float16, "mask"),
+]
+
+
+@pytest.mark.parametrize(("case", "dtype", "border"), HALF_CASES, ids=str)
+def test_tensor_core_kernels(emulated, case, dtype, border):
+    tensors, grad, kernel_size = random_case(case, dtype)
+
+    def function(*inputs):
+        return Emulated.apply(emulated, True, *inputs, kernel_size, border)
+
+    first, second = (with_gradients(function, tensors, grad) for _ in range(2))
+    check_errors(first, tensors, grad, kernel_size, border)
+    assert all(x.equal(y) for x, y in zip(first, second, strict=True))
+
+
 @pytest.mark.parametrize(
-    ("case", "dtype", "border"),
+    ("case", "border"),
     [
-        ((1, (8, 8), (16, 16), 64, 64, 5), torch.bfloat16, "zero"),
-        ((2, (5, 7), (10, 14), 16, 40, 5), torch.bfloat16, "mask"),
-        ((1, (4, 4), (8, 8), 32, 136, 5), torch.float16, "zero"),
-        ((1, (3, 9), (3, 9), 16, 8, 3), torch.float16, "mask"),
-        ((1, (5, 2), (15, 6), 48, 24, 3), torch.bfloat16, "zero"),
-        ((1, (6, 5), (12, 10), 16, 32, 7), torch.bfloat16, "mask"),
-        ((1, (1, 1), (4, 2), 16, 16, 5), torch.bfloat16, "zero"),
+        ((1, (8, 8), (16, 16), 64, 64, 5), "zero"),
+        ((2, (5, 7), (10, 14), 16, 136, 5), "mask"),
+        ((1, (6, 5), (12, 15), 68, 20, 7), "mask"),
+        ((1, (5, 6), (15, 18), 8, 24, 7), "zero"),
+        ((1, (3, 9), (3, 9), 4, 8, 3), "mask"),
+        ((1, (1, 1), (4, 2), 16, 16, 5), "zero"),
     ],
     ids=str,
 )
-def test_tensor_core_kernels(emulated, case, dtype, border):
-    tensors, grad, kernel_size = random_case(case, dtype)
-    output = Emulated.apply(emulated, True, *tensors, kernel_size, border)
-    check_errors([output.double()], tensors, grad, kernel_size, border)
+def test_register_tiled_kernel(emulated, case, border):
+    tensors, grad, kernel_size = random_case(case, torch.float32)
+    first, second = (Emulated.apply(emulated, True, *tensors, kernel_size, border) for _ in range(2))
+    check_errors([first.double()], tensors, grad, kernel_size, border)
+    assert first.equal(second)
+
+
+@pytest.mark.parametrize(
+    ("case", "dtype"),
+    [
+        ((1, (3, 4), (6, 8), 12, 8, 5), torch.bfloat16),
+        ((1, (3, 4), (6, 8), 8, 12, 5), torch.float16),
+        ((1, (3, 4), (7, 8), 8, 8, 5), torch.bfloat16),
+        ((1, (3, 4), (6, 8), 8, 8, 9), torch.bfloat16),
+        ((1, (3, 4), (6, 8), 6, 8, 5), torch.float32),
+        ((1, (1, 1), (65, 1), 8, 8, 5), torch.float32),
+        ((1, (3, 4), (6, 8), 8, 8, 5), torch.float64),
+        ((1, (2, 2), (2, 2), 1680, 8, 5), torch.bfloat16),  # its keys exceed the shared memory
+    ],
+    ids=str,
+)
+def test_tiled_kernels_leave_other_calls_to_the_generic_ones(emulated, case, dtype):
+    tensors, _, kernel_size = random_case(case, dtype)
+    with pytest.raises(NotImplementedError):
+        Emulated.apply(emulated, True, *tensors, kernel_size, "zero")
