@@ -1,0 +1,20 @@
+"""What upsamplers do, in one picture: features before and after, and the kernels in between (Figure 2)."""
+
+from .comparison import Comparison, View, compare_upsampling
+from .figure import draw_comparison, draw_upsampling
+from .kernel_map import KernelMap, kernel_at
+from .points import default_points
+from .step import UpsamplingStep, upsampling_step
+
+__all__ = [
+    "Comparison",
+    "KernelMap",
+    "UpsamplingStep",
+    "View",
+    "compare_upsampling",
+    "default_points",
+    "draw_comparison",
+    "draw_upsampling",
+    "kernel_at",
+    "upsampling_step",
+]
