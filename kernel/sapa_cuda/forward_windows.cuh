@@ -155,7 +155,7 @@ struct WindowTile {
 #pragma unroll
       for (int s = 0; s < quad; ++s) {
         const std::int64_t at = pixels[s * tile_side * tile_side + row * tile_side + j];
-        if (at >= 0) four(output + at * p.channels + channel) = sums[j][s];
+        if (at >= 0) __stwb(&four(output + at * p.channels + channel), sums[j][s]);  // an assignment would become four stores
       }
   }
 };

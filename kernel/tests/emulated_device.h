@@ -151,6 +151,11 @@ void launch(unsigned blocks, unsigned threads, F&& kernel) {
 
 inline void* dynamic_shared_memory() { return emulated::device.shared; }
 
+template <class T>
+void __stwb(T* to, const T& from) {
+  *to = from;
+}
+
 // A copy happens as late as it may; until then its target is not-a-number.
 inline void copy_sixteen(void* to, const void* from, bool there) {
   const auto* end = emulated::device.shared + sizeof emulated::device.shared;

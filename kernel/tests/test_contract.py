@@ -90,10 +90,11 @@ def test_no_channels_and_no_embedding(sapa, device):
     assert all((t.grad == 0).all() for t in tensors)
 
 
+@pytest.mark.parametrize("guide, depth", [((11, 36), (5, 37)), ((14, 36), (8, 40))], ids=str)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64], ids=str)
-def test_every_element_is_written(sapa, device, dtype):
-    tensors = random_inputs(2, (7, 18), (11, 36), 5, 37, dtype, device)
-    grad = torch.randn(2, 11, 36, 37, device=device, dtype=dtype)
+def test_every_element_is_written(sapa, device, dtype, guide, depth):
+    tensors = random_inputs(2, (7, 18), guide, *depth, dtype, device)
+    grad = torch.randn(2, *guide, depth[1], device=device, dtype=dtype)
     torch.use_deterministic_algorithms(True)  # fills fresh memory with not-a-number
     try:
         assert torch.empty(4, device=device).isnan().all()
@@ -185,13 +186,14 @@ def test_the_operator_itself_refuses_what_it_cannot_run(sapa, device):
         backward(torch.randn(2, 6, 8, 4, device=device), query, key, value, 5, False)
 
 
-def test_more_than_two_to_the_31_elements(sapa, device):
+@pytest.mark.parametrize("embedding", [1, 8])  # on a GPU 1 takes the generic kernels, 8 the tiled ones
+def test_more_than_two_to_the_31_elements(sapa, device, embedding):
     if not os.environ.get("SAPA_LARGE_TESTS"):
         pytest.skip("needs 14 GB; set SAPA_LARGE_TESTS=1")
     height, channels = 33000, 65536
     value = torch.zeros(1, height, 1, channels, dtype=torch.bfloat16, device=device)
     value[0, -1] = 1
-    ones = torch.ones(1, height, 1, 1, dtype=torch.bfloat16, device=device)
+    ones = torch.ones(1, height, 1, embedding, dtype=torch.bfloat16, device=device)
     assert value.numel() > 2**31
     output = sapa.sapa_upsample(ones, ones, value, 3, "mask")
     assert output[0, -1].eq(0.5).all() and output[0, -2, 0, 0] > 0.3 and output[0, : height - 2].eq(0).all()
