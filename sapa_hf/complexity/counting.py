@@ -1,7 +1,7 @@
 """Counting a model while it runs, and an upsampler from its sizes."""
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -39,7 +39,9 @@ def count_upsamplers(model: nn.Module, height: int = 512, width: int = 512) -> d
 
     One that runs several times is counted as often, its parameters once. Arguments are `count_model`'s.
     """
-    return _measure(model, _image(model, height, width))[1]
+    with torch.no_grad(), _evaluated(model), _watched(model) as (costs, _):
+        model(_image(model, height, width))
+    return costs
 
 
 def count_upsampler(upsampler: nn.Module, guide: tuple[int, int, int], feature: tuple[int, int, int]) -> Cost:
@@ -69,35 +71,50 @@ def _image(model: nn.Module, height: int, width: int) -> torch.Tensor:
 @torch.no_grad()
 def _measure(model: nn.Module, image: torch.Tensor) -> tuple[Cost, dict[str, Cost]]:
     """Run a model and count it whole, with the upsamplers inside it by name."""
-    modes = {part: part.training for part in model.modules()}
-    model.eval()
     # Fused attention kernels are not known to the counter on every device; the plain form is counted exactly.
-    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
-        try:
-            with _watched(model, counter) as (upsamplers, excess):
-                model(image)
-        finally:
-            for part, mode in modes.items():
-                part.training = mode
+    with (
+        sdpa_kernel(SDPBackend.MATH),
+        FlopCounterMode(display=False) as counter,
+        _evaluated(model),
+        _watched(model, counter.get_total_flops) as (upsamplers, excess),
+    ):
+        model(image)
     total = counter.get_total_flops() // 2 - sum(excess.values())
     return Cost(_parameters(model), total), upsamplers
 
 
 @contextmanager
-def _watched(model: nn.Module, counter: FlopCounterMode) -> Iterator[tuple[dict, dict]]:
-    """Record, for each upsampler that runs, its cost, and what was measured in excess of its formula."""
+def _evaluated(model: nn.Module) -> Iterator[None]:
+    """Put a model in evaluation mode, and every part back in its own."""
+    modes = {part: part.training for part in model.modules()}
+    model.eval()
+    try:
+        yield
+    finally:
+        for part, mode in modes.items():
+            part.training = mode
+
+
+@contextmanager
+def _watched(model: nn.Module, flops: Callable[[], int] = lambda: 0) -> Iterator[tuple[dict, dict]]:
+    """Record, for each upsampler that runs, its cost, and what was measured in excess of its formula.
+
+    Args:
+        model: What is to run.
+        flops: Gives the FLOPs measured so far.
+    """
     costs, excess, started, handles = {}, {}, {}, []
 
     def before(name):
         def hook(part, arguments):
-            started[name] = counter.get_total_flops()
+            started[name] = flops()
 
         return hook
 
     def after(name):
         def hook(part, arguments, output):
             guide, feature = arguments[:2]
-            measured = (counter.get_total_flops() - started[name]) // 2
+            measured = (flops() - started[name]) // 2
             formula = UPSAMPLERS[type(part).__name__]
             exact = formula(part, tuple(guide.shape[2:]), tuple(feature.shape[2:]), output.shape[1])
             costs[name] = costs.get(name, Cost(_parameters(part), 0)) + Cost(0, exact)

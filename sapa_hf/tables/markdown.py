@@ -1,0 +1,41 @@
+"""Tables that read as plain text and as Markdown alike."""
+
+import textwrap
+from collections.abc import Sequence
+
+WIDTH = 118
+
+
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
+    """Lay out a Markdown table with aligned columns.
+
+    Args:
+        header: One title a column.
+        rows: Cells, as many as titles.
+        left: How many leading columns are text, flush left; the others are flush right.
+    """
+    widths = [max(3, *(len(row[column]) for row in (header, *rows))) for column in range(len(header))]
+    rule = ["-" * width if column < left else "-" * (width - 1) + ":" for column, width in enumerate(widths)]
+
+    def line(cells: Sequence[str]) -> str:
+        padded = [
+            cell.ljust(width) if column < left else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
+        ]
+        return f"| {' | '.join(padded)} |"
+
+    return "\n".join([line(header), line(rule), *map(line, rows)])
+
+
+def paragraph(text: str) -> str:
+    """Break a paragraph into lines."""
+    return _filled(text)
+
+
+def bullets(points: Sequence[str]) -> str:
+    """Lay out a list, its longer points on several lines."""
+    return "\n".join(_filled(point, initial_indent="- ", subsequent_indent="  ") for point in points)
+
+
+def _filled(text: str, **indents: str) -> str:
+    return textwrap.fill(text, WIDTH, break_long_words=False, break_on_hyphens=False, **indents)

@@ -1,0 +1,25 @@
+"""Print the paper's complexity tables beside our counts: python scripts/tables.py --output docs/tables.md."""
+
+import argparse
+from pathlib import Path
+
+from sapa_hf.tables import render
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Parse the arguments, and print or write the tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--version", choices=["seed", "final", "both"], default="both", help="of the paper's Tables 2 and 3"
+    )
+    parser.add_argument("--output", type=Path, help="Markdown file to write; printed unless given")
+    options = parser.parse_args(arguments)
+    text = render(options.version)
+    if options.output:
+        options.output.write_text(text, encoding="utf-8")
+    else:
+        print(text, end="")
+
+
+if __name__ == "__main__":
+    main()
