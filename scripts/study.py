@@ -7,12 +7,11 @@ Started again it goes on where it stopped. Writes study.json, study.md and study
 """
 
 import argparse
-import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from sapa_hf.study import draw_plot, finish_runs, plan_runs, read_runs, summary_table
+from sapa_hf.study import finish_runs, plan_runs, write_report
 
 
 def parse_arguments(tokens: Sequence[str] | None = None) -> tuple[argparse.Namespace, list[str]]:
@@ -36,21 +35,10 @@ def main(tokens: Sequence[str] | None = None) -> None:
     options, settings = parse_arguments(tokens)
     runs = plan_runs(settings, options.vary, options.variants, options.seeds, options.output_dir)
     baseline = options.baseline or options.variants[0]
-    command = " ".join(["python scripts/study.py", *settings])
     for count in range(1, len(runs) + 1):
         if not options.report_only:
             finish_runs(runs[:count])
-        elif count < len(runs):
-            continue
-        records = read_runs(runs)
-        study = {"vary": options.vary, "baseline": baseline, "settings": settings, "runs": records}
-        options.output_dir.mkdir(parents=True, exist_ok=True)
-        (options.output_dir / "study.json").write_text(json.dumps(study, indent=2) + "\n")
-        table = summary_table(records, baseline)
-        (options.output_dir / "study.md").write_text(f"`{command}`\n\n{table}\n")
-        if records:
-            title = options.title or f"{settings[0]}: {options.vary}"
-            draw_plot(records, baseline, options.output_dir / "study.png", title)
+        table = write_report(runs, options.vary, baseline, settings, options.output_dir, options.title)
     print(table)
 
 

@@ -2,6 +2,7 @@
 
 from .matrix import PlannedRun, plan_runs
 from .plot import draw_plot
+from .report import write_report
 from .runner import finish_runs
 from .summary import read_runs, summarize, summary_table
 
@@ -13,4 +14,5 @@ __all__ = [
     "read_runs",
     "summarize",
     "summary_table",
+    "write_report",
 ]

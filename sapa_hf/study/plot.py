@@ -1,4 +1,4 @@
-"""The picture of a study: every run as a point, every variant's mean as a bar."""
+"""The picture of a study: every run as a point, every variant's mean as a stroke."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from matplotlib.figure import Figure as Canvas
 
 from .summary import FIGURES, Figure, summarize
 
-POINT, BAR, BASELINE = "#1f3b57", "#b9cde0", "#c0392b"
+POINT, MEAN, BASELINE = "#6f93b5", "#16324f", "#c0392b"
 
 
 def draw_plot(records: Sequence[dict], baseline: str, path: Path, title: str) -> None:
@@ -34,19 +34,18 @@ def draw_plot(records: Sequence[dict], baseline: str, path: Path, title: str) ->
 def _draw_panel(panel, records: Sequence[dict], rows: Sequence[dict], baseline: str, figure: Figure) -> None:
     names = [row["variant"] for row in rows]
     means = [figure.scale * row[figure.key]["mean"] for row in rows]
-    panel.barh(range(len(names)), means, color=BAR, height=0.6)
+    panel.plot(means, range(len(names)), "|", color=MEAN, markersize=18, markeredgewidth=2.5)
     for record in records:
         value = figure.scale * record["metrics"][figure.key]
-        panel.plot(value, names.index(record["variant"]), "o", color=POINT, markersize=4, alpha=0.8)
+        panel.plot(value, names.index(record["variant"]), "o", color=POINT, markersize=5, alpha=0.9)
     if baseline in names:
         panel.axvline(means[names.index(baseline)], color=BASELINE, linewidth=1, linestyle="--")
     values = [figure.scale * record["metrics"][figure.key] for record in records]
     margin = 0.35 * (max(values) - min(values)) or 0.05 * abs(values[0]) or 1
     panel.set_xlim(min(values) - margin, max(values) + margin)
+    panel.set_ylim(len(names) - 0.4, -0.6)  # the first variant on top
     panel.set_yticks(range(len(names)), names)
-    if panel.get_subplotspec().is_first_col():
-        panel.invert_yaxis()
     better = "lower is better" if figure.lower_is_better else "higher is better"
-    panel.set_title(f"{figure.title} ({better}; the axis does not start at 0)", fontsize=8)
+    panel.set_title(f"{figure.title} ({better})", fontsize=9)
     panel.grid(axis="x", alpha=0.3)
     panel.set_axisbelow(True)

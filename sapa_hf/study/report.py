@@ -1,0 +1,58 @@
+"""The files that a study leaves: figures of every run, a table, a plot."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from .matrix import PlannedRun
+from .plot import draw_plot
+from .summary import read_runs, summary_table
+
+
+def write_report(
+    runs: Sequence[PlannedRun],
+    vary: str,
+    baseline: str,
+    settings: Sequence[str],
+    folder: Path,
+    title: str | None = None,
+) -> str:
+    """Write study.json, study.md and study.png about the runs that are finished.
+
+    Args:
+        runs: The whole plan.
+        vary: The setting that is varied.
+        baseline: The variant that others are compared with.
+        settings: Recipe and settings that all runs share; where the data lies is left out of the files.
+        folder: Where the files go.
+        title: Of the plot; the recipe's name and what is varied unless given.
+
+    Returns:
+        The table, Markdown.
+    """
+    shown = ["data_path=FOLDER" if setting.startswith("data_path=") else setting for setting in settings]
+    variants = list(dict.fromkeys(run.variant for run in runs))
+    seeds = list(dict.fromkeys(str(run.seed) for run in runs))
+    command = [
+        "python",
+        "scripts/study.py",
+        *shown,
+        "--vary",
+        vary,
+        "--variants",
+        *variants,
+        "--seeds",
+        *seeds,
+    ]
+    records = read_runs(runs)
+    table = summary_table(records, baseline)
+    folder.mkdir(parents=True, exist_ok=True)
+    study = {"command": command, "baseline": baseline, "runs": records}
+    (folder / "study.json").write_text(json.dumps(study, indent=2) + "\n", encoding="utf-8")
+    (folder / "study.md").write_text(f"`{command}`\n\n{table}\n", encoding="utf-8")
+    if records:
+        draw_plot(records, baseline, folder / "study.png", title or f"{settings[0]}: {vary}")
+    return table
