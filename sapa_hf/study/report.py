@@ -36,17 +36,8 @@ def write_report(
     shown = ["data_path=FOLDER" if setting.startswith("data_path=") else setting for setting in settings]
     variants = list(dict.fromkeys(run.variant for run in runs))
     seeds = list(dict.fromkeys(str(run.seed) for run in runs))
-    command = [
-        "python",
-        "scripts/study.py",
-        *shown,
-        "--vary",
-        vary,
-        "--variants",
-        *variants,
-        "--seeds",
-        *seeds,
-    ]
+    command = ["python", "scripts/study.py", *shown]
+    command = shlex.join([*command, "--vary", vary, "--variants", *variants, "--seeds", *seeds])
     records = read_runs(runs)
     table = summary_table(records, baseline)
     folder.mkdir(parents=True, exist_ok=True)
