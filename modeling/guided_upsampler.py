@@ -28,6 +28,9 @@ class GuidedUpsampler(nn.Module):
     def __init__(self, guide_channels: int, feature_channels: int):
         super().__init__()
         self.guide_channels, self.feature_channels = guide_channels, feature_channels
+        # transformers passes over a custom module without tensors of its own when it initialises a model; the
+        # layers would keep the model's weights in place of those of `reset_parameters`.
+        self.register_buffer("drawn", torch.empty(0), persistent=False)
 
     def reset_parameters(self) -> None:
         """Draw the parameters anew, as the operator's authors do; there are none by default."""
