@@ -8,11 +8,16 @@ import pytest
 import torch
 from transformers import AutoModel
 
-UPSAMPLERS = ["nearest", "bilinear", "sapa-b", "sapa-g"]
+from sapa_hf.modeling import UPSAMPLERS
+
+SERVING = [name for name in UPSAMPLERS if name != "max_unpool"]  # which needs an encoder that pools
 
 
 class ModelContract:
-    """Subclasses set the classes, a tiny configuration, the main output, and how labels are drawn."""
+    """Subclasses set the classes, a tiny configuration, the main output, and how labels are drawn.
+
+    A test that asks for `upsampler` runs with every one that can serve in the model.
+    """
 
     config_class = None
     model_class = None
@@ -20,6 +25,11 @@ class ModelContract:
     tiny: dict = {}
     output = "logits"
     strictest_size = (75, 97)  # no multiple of anything
+    upsamplers = SERVING
+
+    def pytest_generate_tests(self, metafunc):
+        if "upsampler" in metafunc.fixturenames:
+            metafunc.parametrize("upsampler", self.upsamplers)
 
     def make(self, **fields):
         return self.model_class(self.config_class(**{**self.tiny, **fields})).eval()
@@ -38,14 +48,12 @@ class ModelContract:
         with torch.no_grad():
             return getattr(model(images), self.output)
 
-    @pytest.mark.parametrize("upsampler", UPSAMPLERS)
     def test_any_size_of_at_least_32_is_taken(self, upsampler):
         model = self.make(upsampler=upsampler)
         for size in ((32, 32), self.strictest_size):
             output = self.predict(model, self.images(1, size))
             assert output.isfinite().all()
 
-    @pytest.mark.parametrize("upsampler", UPSAMPLERS)
     def test_training_reaches_every_parameter(self, upsampler):
         model, images = self.make(upsampler=upsampler).train(), self.images()
         for parameter in model.parameters():  # away from zero, so that gradients show
@@ -53,6 +61,28 @@ class ModelContract:
         model(images, labels=self.labels(images)).loss.backward()
         without = [name for name, p in model.named_parameters() if p.requires_grad and p.grad is None]
         assert without == []
+
+    @pytest.mark.parametrize(("chosen", "layer"), [("dysample", "offset"), ("carafe", "encode")])
+    def test_upsamplers_keep_their_own_first_weights_also_in_a_checkpoint_without_them(
+        self, chosen, layer, tmp_path
+    ):
+        checkpoint = self.make(upsampler="bilinear")
+        checkpoint.save_pretrained(tmp_path)
+        loaded = self.model_class.from_pretrained(tmp_path, upsampler=chosen)
+        for model in (self.make(upsampler=chosen), loaded):
+            new = [p for name, p in model.named_parameters() if name.endswith(f".{layer}.weight")]
+            assert new and all(0.0008 < weight.std() < 0.0012 for weight in new)
+        kept = loaded.state_dict()
+        assert all(torch.equal(kept[name], value) for name, value in checkpoint.state_dict().items())
+
+    def test_running_averages_of_upsamplers_survive_saving_and_loading(self, tmp_path):
+        model = self.make(upsampler="indexnet")
+        for name, average in model.named_buffers():
+            if name.endswith("running_mean"):
+                average.normal_()
+        model.save_pretrained(tmp_path)
+        again = self.model_class.from_pretrained(tmp_path).state_dict()
+        assert all(torch.equal(again[name], value) for name, value in model.state_dict().items())
 
     def test_loss_falls_when_trained_on_one_batch(self):
         model, images = self.make(), self.images()
