@@ -87,7 +87,7 @@ def reassemble(
     query = _by_remainder(logits, (height, width), kernel_size)
     remainders = [torch.arange(size, device=value.device) % kernel_size for size in (height, width)]
     remainders = remainders[0][:, None] * kernel_size + remainders[1]  # (H, W)
-    key = F.one_hot(remainders, kernel_size**2).to(logits.dtype).expand(len(value), -1, -1, -1)
+    key = F.one_hot(remainders, kernel_size**2).to(logits.dtype).expand(value.shape[0], -1, -1, -1)
     output = sapa_upsample(query, key, value, kernel_size, "mask")
     if border == "zero":
         weights = kernel_weights(logits, (height, width), kernel_size, border)
