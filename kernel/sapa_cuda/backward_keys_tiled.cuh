@@ -8,7 +8,7 @@
 namespace sapa {
 
 // Channels of the values' and of the keys' gradient that one block accumulates; more channels take more blocks.
-constexpr int value_slice = 256, key_slice = 128, tile_positions = tile_side * tile_side, weight_stride = tile_positions + row_padding;
+constexpr int value_slice = 256, key_slice = 128, weight_stride = tile_positions + row_padding;
 
 inline __host__ __device__ std::int64_t slices_of(const Problem& p) {
   const std::int64_t values = (p.channels + value_slice - 1) / value_slice, keys = (p.embedding + key_slice - 1) / key_slice;
@@ -56,8 +56,8 @@ __device__ inline bool reads(const Pixel& pixel, int index) {
 
 // Puts the weights and score gradients of a warp's 16 pixels and the tile's 16 positions into shared memory.
 template <int K, class T>
-__device__ inline void put_weights(const KeySide<T>& shared, const SumFragment (&scores)[2], const SumFragment (&weight_grads)[2], int row,
-                                   int lane) {
+__device__ inline void put_weights(const KeySide<T>& shared, const SumFragment (&scores)[2], const SumFragment (&weight_grads)[2],
+                                   int row, int lane) {
   for (int r = 0; r < 2; ++r) {
     const Pixel pixel = shared.pixels[row + 8 * r];
     const PixelSums<float> sums = shared.sums[row + 8 * r];
@@ -78,7 +78,8 @@ __device__ inline void put_weights(const KeySide<T>& shared, const SumFragment (
 
 // Adds weights^T x rows over 64 pixels to the sums of every fourth 16 channels.
 template <int steps, class T>
-__device__ inline void gather(SumFragment (&sums)[steps][2], const T* weights, const T* rows, int stride, int width, int lane, int warp) {
+__device__ inline void gather(SumFragment (&sums)[steps][2], const T* weights, const T* rows, int stride, int width, int lane,
+                              int warp) {
 #pragma unroll
   for (int k = 0; k < block_pixels; k += 16) {
     LeftFragment a;
@@ -169,11 +170,11 @@ struct KeyTile {
 // Needs what forward_tiled needs, and the sums of every pixel. slices_of(p) blocks a tile.
 template <int K, class T>
 __global__ void __launch_bounds__(tile_threads)
-    backward_keys_tiled(Problem p, const T* grad_output, const T* query, const T* key, const T* value, const PixelSums<float>* pixel_sums,
-                        T* grad_key, T* grad_value) {
+    backward_keys_tiled(Problem p, const T* grad_output, const T* query, const T* key, const T* value,
+                        const PixelSums<float>* pixel_sums, T* grad_key, T* grad_value) {
   const KeyTile<K, T> work(p, dynamic_shared_memory());
   const KeySide<T>& shared = work.shared;
-  const std::int64_t own_value = static_cast<std::int64_t>(work.slice) * value_slice, own_key = static_cast<std::int64_t>(work.slice) * key_slice;
+  const std::int64_t slice = work.slice, own_value = slice * value_slice, own_key = slice * key_slice;
   const int value_width = slice_width(p.channels, own_value, value_slice), key_width = slice_width(p.embedding, own_key, key_slice);
   SumFragment value_sums[value_slice / 16 / tile_warps][2] = {}, key_sums[key_slice / 16 / tile_warps][2] = {};
   work.copy_positions(key, p.embedding, 0, work.embedding, shared.keys, shared.key_stride);

@@ -53,7 +53,9 @@ std::tuple<Tensor, Tensor, Tensor> backward_cuda(Tensor grad_output, Tensor quer
                                problem.element == Element::float64 ? ScalarType::Double : ScalarType::Float);
   const Backward call{problem, grad_output.const_data_ptr(), query.const_data_ptr(), key.const_data_ptr(), value.const_data_ptr(),
                       grad_query.mutable_data_ptr(), grad_key.mutable_data_ptr(), grad_value.mutable_data_ptr()};
-  for_element(problem.element, [&](auto t) { launch_backward<decltype(t)>(call, pixel_sums.mutable_data_ptr(), device, current_stream(device)); });
+  for_element(problem.element, [&](auto t) {
+    launch_backward<decltype(t)>(call, pixel_sums.mutable_data_ptr(), device, current_stream(device));
+  });
   check(cudaGetLastError(), "backward");
   return {grad_query, grad_key, grad_value};
 }

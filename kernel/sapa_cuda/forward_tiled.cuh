@@ -31,9 +31,11 @@ inline __host__ __device__ std::int64_t forward_tiled_bytes(const Problem& p) {
 
 // Needs integer ratios, d and C multiples of 8, and tensors aligned to 16 bytes. A block a tile.
 template <int K, class T>
-__global__ void __launch_bounds__(tile_threads, K < 7 ? 4 : 2) forward_tiled(Problem p, const T* query, const T* key, const T* value, T* output) {
+__global__ void __launch_bounds__(tile_threads, K < 7 ? 4 : 2)
+    forward_tiled(Problem p, const T* query, const T* key, const T* value, T* output) {
   constexpr int blocks = Tile<K>::keys / 8;
-  const int embedding = padded_to_sixteen(p.embedding), key_stride = embedding + row_padding, value_stride = value_chunk + row_padding;
+  constexpr int value_stride = value_chunk + row_padding;
+  const int embedding = padded_to_sixteen(p.embedding), key_stride = embedding + row_padding;
   T* keys = static_cast<T*>(dynamic_shared_memory());
   T* values = keys + Tile<K>::keys * key_stride;
   const Square<tile_side> tile = tile_at(p, blockIdx.x);

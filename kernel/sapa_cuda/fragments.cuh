@@ -102,7 +102,8 @@ __device__ inline void add_inner_products(SumFragment (&sums)[blocks], const Row
 
 // Calls store(0 or 1 of the lane's rows, column, two sums) for the products of 16 rows of weights with rows in shared memory.
 template <class T, int steps, class Store>
-__device__ inline void weigh_rows(const LeftFragment (&weights)[steps], const T* rows, int stride, int width, int lane, Store&& store) {
+__device__ inline void weigh_rows(const LeftFragment (&weights)[steps], const T* rows, int stride, int width, int lane,
+                                  Store&& store) {
   for (int c = 0; c < width; c += 16) {
     SumFragment sums[2] = {};
 #pragma unroll

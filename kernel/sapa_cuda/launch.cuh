@@ -58,10 +58,11 @@ template <class T>
 bool launch_forward_tiles(const Problem& p, const ForwardTensors<T>& t, std::int32_t device, cudaStream_t stream) {
   if (!has_tiles(p, 16 / sizeof(T), {t.query, t.key, t.value, t.output})) return false;
   return with_tile_window(p.kernel_size, [&](auto k) {
-    if constexpr (sizeof(T) == 2)
-      return launch_tiles(forward_tiled<k, T>, tiles_of(p), forward_tiled_bytes<k>(p), device, stream, p, t.query, t.key, t.value, t.output);
-    else
-      return launch_tiles(forward_windows<k>, tiles_of(p), WindowMemory<k>::bytes, device, stream, p, t.query, t.key, t.value, t.output);
+    const auto launch = [&](auto kernel, std::int64_t bytes) {
+      return launch_tiles(kernel, tiles_of(p), bytes, device, stream, p, t.query, t.key, t.value, t.output);
+    };
+    if constexpr (sizeof(T) == 2) return launch(forward_tiled<k, T>, forward_tiled_bytes<k>(p));
+    else return launch(forward_windows<k>, WindowMemory<k>::forward_bytes);
   });
 }
 
@@ -71,7 +72,8 @@ void launch_forward(const Forward& call, std::int32_t device, cudaStream_t strea
   const ForwardTensors<T> t(call);
   if constexpr (sizeof(T) <= 4)
     if (launch_forward_tiles(p, t, device, stream)) return;
-  forward_generic<T><<<generic_blocks(p.batch * p.guide_height * p.guide_width), generic_threads, 0, stream>>>(p, t.query, t.key, t.value, t.output);
+  forward_generic<T><<<generic_blocks(p.batch * p.guide_height * p.guide_width), generic_threads, 0, stream>>>(
+      p, t.query, t.key, t.value, t.output);
 }
 
 template <class T>
@@ -94,35 +96,40 @@ struct BackwardTensors {
 
 template <class T>
 bool launch_query_tiles(const Problem& p, const BackwardTensors<T>& t, std::int32_t device, cudaStream_t stream) {
-  if constexpr (sizeof(T) == 2) {
-    return with_tile_window(p.kernel_size, [&](auto k) {
-      return launch_tiles(backward_queries_tiled<k, T>, tiles_of(p), backward_queries_bytes<k>(p), device, stream, p, t.grad, t.query, t.key,
-                          t.value, t.grad_query, t.sums);
-    });
-  }
-  return false;
+  return with_tile_window(p.kernel_size, [&](auto k) {
+    const auto launch = [&](auto kernel, std::int64_t bytes) {
+      return launch_tiles(kernel, tiles_of(p), bytes, device, stream, p, t.grad, t.query, t.key, t.value, t.grad_query, t.sums);
+    };
+    if constexpr (sizeof(T) == 2) return launch(backward_queries_tiled<k, T>, backward_queries_bytes<k>(p));
+    else return launch(backward_queries_windows<k>, WindowMemory<k>::backward_bytes);
+  });
 }
 
 template <class T>
 bool launch_key_tiles(const Problem& p, const BackwardTensors<T>& t, std::int32_t device, cudaStream_t stream) {
-  if constexpr (sizeof(T) == 2) {
-    return with_tile_window(p.kernel_size, [&](auto k) {
-      return launch_tiles(backward_keys_tiled<k, T>, tiles_of(p) * slices_of(p), backward_keys_bytes(p), device, stream, p, t.grad, t.query,
-                          t.key, t.value, t.sums, t.grad_key, t.grad_value);
-    });
-  }
-  return false;
+  return with_tile_window(p.kernel_size, [&](auto k) {
+    const auto launch = [&](auto kernel, std::int64_t blocks, std::int64_t bytes) {
+      return launch_tiles(kernel, blocks, bytes, device, stream, p, t.grad, t.query, t.key, t.value, t.sums, t.grad_key, t.grad_value);
+    };
+    if constexpr (sizeof(T) == 2) return launch(backward_keys_tiled<k, T>, tiles_of(p) * slices_of(p), backward_keys_bytes(p));
+    else return launch(backward_keys_windows<k>, tiles_of(p), ReaderMemory<k>::bytes);
+  });
 }
 
 template <class T>
 void launch_backward(const Backward& call, void* pixel_sums, std::int32_t device, cudaStream_t stream) {
   const Problem& p = call.problem;
   const BackwardTensors<T> t(call, pixel_sums);
-  const bool tiles = has_tiles(p, 16 / sizeof(T), {t.grad, t.query, t.key, t.value, t.grad_query, t.grad_key, t.grad_value});
-  if (!tiles || !launch_query_tiles(p, t, device, stream))
+  bool queries = false, keys = false;
+  if constexpr (sizeof(T) <= 4)
+    if (has_tiles(p, 16 / sizeof(T), {t.grad, t.query, t.key, t.value, t.grad_query, t.grad_key, t.grad_value})) {
+      queries = launch_query_tiles(p, t, device, stream);
+      keys = launch_key_tiles(p, t, device, stream);
+    }
+  if (!queries)
     backward_queries<T><<<generic_blocks(p.batch * p.guide_height * p.guide_width), generic_threads, 0, stream>>>(
         p, t.grad, t.query, t.key, t.value, t.grad_query, t.sums);
-  if (!tiles || !launch_key_tiles(p, t, device, stream))
+  if (!keys)
     backward_keys<T><<<generic_blocks(p.batch * p.height * p.width), generic_threads, 0, stream>>>(
         p, t.grad, t.query, t.key, t.value, t.sums, t.grad_key, t.grad_value);
 }

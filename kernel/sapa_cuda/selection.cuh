@@ -6,12 +6,14 @@
 // |                   | float32           | tiles of 4        | forward_windows, register tiles             | float  |
 // |                   | any               |                   | forward_generic                             | float* |
 // | backward, queries | bfloat16, float16 | tiles of 8        | backward_queries_tiled, tensor cores        | float  |
+// |                   | float32           | tiles of 4        | backward_queries_windows, register tiles    | float  |
 // |                   | any               |                   | backward_queries                            | float* |
 // | backward, keys    | bfloat16, float16 | tiles of 8        | backward_keys_tiled, tensor cores           | float  |
+// |                   | float32           | tiles of 4        | backward_keys_windows, register tiles       | float  |
 // |                   | any               |                   | backward_keys                               | float* |
 //
 // "Tiles of n": a window of 3, 5 or 7; guide sizes that are 1 to 64 times the map's; d > 0, d and C multiples of n; all tensors
-// aligned to 16 bytes; the shared memory of the kernel's ..._bytes() within what the device grants a block on request (163 KB on
+// aligned to 16 bytes; the shared memory of the kernel's ..._bytes within what the device grants a block on request (163 KB on
 // sm_80, 99 KB on sm_86, 227 KB on sm_90); fewer than 2^31 blocks. float*: double for float64. Both sides of a backward pass
 // choose on their own: they share the layout of the pixels' sums only. No kernel adds atomically: every result is
 // deterministic. All offsets into tensors are 64-bit.
@@ -21,6 +23,8 @@
 #include <type_traits>
 
 #include "backward_keys_tiled.cuh"
+#include "backward_keys_windows.cuh"
+#include "backward_queries_windows.cuh"
 #include "forward_tiled.cuh"
 #include "forward_windows.cuh"
 #include "generic.cuh"

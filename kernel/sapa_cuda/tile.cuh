@@ -6,7 +6,7 @@
 
 namespace sapa {
 
-constexpr int tile_side = 4, tile_threads = 128, tile_warps = tile_threads / 32;
+constexpr int tile_side = 4, tile_positions = tile_side * tile_side, tile_threads = 128, tile_warps = tile_threads / 32;
 
 template <int K>
 struct Tile {

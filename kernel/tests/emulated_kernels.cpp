@@ -25,7 +25,7 @@ bool forward_in_tiles(const Problem& p, const T* query, const T* key, const T* v
     if constexpr (sizeof(T) == 2)
       return launch_tiles(tiles_of(p), forward_tiled_bytes<k>(p), [&] { forward_tiled<k, T>(p, query, key, value, output); });
     else if constexpr (sizeof(T) == 4)
-      return launch_tiles(tiles_of(p), WindowMemory<k>::bytes, [&] { forward_windows<k>(p, query, key, value, output); });
+      return launch_tiles(tiles_of(p), WindowMemory<k>::forward_bytes, [&] { forward_windows<k>(p, query, key, value, output); });
     else
       return false;
   });
@@ -36,10 +36,16 @@ bool backward_in_tiles(const Problem& p, const T* grad, const T* query, const T*
                        T* grad_value, PixelSums<float>* sums) {
   if (!has_tiles(p, 16 / sizeof(T), {grad, query, key, value, grad_query, grad_key, grad_value})) return false;
   return with_tile_window(p.kernel_size, [&](auto k) {
-    return launch_tiles(tiles_of(p), backward_queries_bytes<k>(p),
-                        [&] { backward_queries_tiled<k, T>(p, grad, query, key, value, grad_query, sums); }) &&
-           launch_tiles(tiles_of(p) * slices_of(p), backward_keys_bytes(p),
-                        [&] { backward_keys_tiled<k, T>(p, grad, query, key, value, sums, grad_key, grad_value); });
+    if constexpr (sizeof(T) == 4)
+      return launch_tiles(tiles_of(p), WindowMemory<k>::backward_bytes,
+                          [&] { backward_queries_windows<k>(p, grad, query, key, value, grad_query, sums); }) &&
+             launch_tiles(tiles_of(p), ReaderMemory<k>::bytes,
+                          [&] { backward_keys_windows<k>(p, grad, query, key, value, sums, grad_key, grad_value); });
+    else
+      return launch_tiles(tiles_of(p), backward_queries_bytes<k>(p),
+                          [&] { backward_queries_tiled<k, T>(p, grad, query, key, value, grad_query, sums); }) &&
+             launch_tiles(tiles_of(p) * slices_of(p), backward_keys_bytes(p),
+                          [&] { backward_keys_tiled<k, T>(p, grad, query, key, value, sums, grad_key, grad_value); });
   });
 }
 
@@ -55,7 +61,7 @@ bool backward_all(const Problem& p, bool tiles, const T* grad, const T* query, c
                   T* grad_value) {
   const PixelSums<typename Sum<T>::type> poison{NAN, NAN, NAN};
   std::vector<PixelSums<typename Sum<T>::type>> sums(static_cast<std::size_t>(p.batch * p.guide_height * p.guide_width), poison);
-  if constexpr (sizeof(T) == 2)
+  if constexpr (sizeof(T) <= 4)
     if (tiles) return backward_in_tiles(p, grad, query, key, value, grad_query, grad_key, grad_value, sums.data());
   emulated::launch(3, 64, [&] { backward_queries<T>(p, grad, query, key, value, grad_query, sums.data()); });
   emulated::launch(2, 64, [&] { backward_keys<T>(p, grad, query, key, value, sums.data(), grad_key, grad_value); });
