@@ -1,19 +1,20 @@
 """The models train and infer through the kernel, and agree with the reference."""
 
+import pytest
 import torch
 
 from sapa_hf.modeling import SapaSegformerConfig, SapaSegformerForSemanticSegmentation
 from sapa_hf.modeling.hub_kernel import use_kernel
 
 
-def tiny_model():
+def tiny_model(upsampler="sapa-g"):
     config = SapaSegformerConfig(
         hidden_sizes=[8, 8, 16, 16],
         depths=[1, 1, 1, 1],
         num_attention_heads=[1, 1, 2, 2],
         decoder_hidden_size=16,
         num_labels=5,
-        upsampler="sapa-g",
+        upsampler=upsampler,
         upsampler_embedding_dim=8,
     )
     return SapaSegformerForSemanticSegmentation(config)
@@ -26,8 +27,12 @@ def loss_and_gradients(model, pixels, labels):
     return [output.logits.detach(), output.loss.detach(), *(p.grad.clone() for p in model.parameters())]
 
 
-def test_segformer_trains_alike_with_kernel_and_reference(repository):
-    model = tiny_model().eval()
+# CARAFE, A2U and FADE reassemble by the same operator.
+@pytest.mark.parametrize("upsampler", ["sapa-i", "sapa-b", "sapa-g", "sapa-p", "carafe", "a2u", "fade"])
+def test_segformer_trains_alike_with_kernel_and_reference(repository, upsampler):
+    model = tiny_model(upsampler).eval()
+    for parameter in model.decode_head.upsamplers.parameters():  # away from kernels that are all alike
+        torch.nn.init.normal_(parameter, std=0.3)
     pixels, labels = torch.randn(2, 3, 64, 96), torch.randint(0, 5, (2, 64, 96))
     with use_kernel("reference"):
         expected = loss_and_gradients(model, pixels, labels)
