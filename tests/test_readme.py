@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from sapa_hf.training import recipe_names
+
 README = Path(__file__).parents[1] / "README.md"
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README.read_text(), re.S)
 PYTHON = [code for language, code in BLOCKS if language == "python"]
@@ -33,8 +35,8 @@ def test_script_that_a_command_names_is_there_and_explains_itself(script):
 
 def test_recipes_make_targets_and_pictures_that_it_names_are_there():
     root = README.parent
-    recipes = {path.stem for path in (root / "scripts" / "recipes").glob("*.yaml")}
-    assert set(re.findall(r"train\.py (\w+)", SHELL)) <= recipes
+    named = set(re.findall(r"(?:train|study)\.py ([\w/]+)", SHELL))
+    assert "table4/kernel_7" in named and named <= set(recipe_names())
     targets = set(re.findall(r"^(\w+):", (root / "Makefile").read_text(), re.M))
     assert set(re.findall(r"^make (\w+)", SHELL, re.M)) <= targets
     for link in re.findall(r"\]\((?!http)([^)]+)\)", README.read_text()):
