@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from sapa_hf.benchmark import benchmark_goals, benchmark_model, benchmark_operator, write_report
+from sapa_hf.provenance import source_commit
 
 PARTS = ["goals", "operator", "model"]
 
@@ -25,6 +26,7 @@ def main() -> None:
 
     torch.set_num_threads(arguments.threads)
     settings = {name: getattr(arguments, name) for name in ("batch", "threads", "device", "dtype", "rounds")}
+    settings["commit"] = source_commit()  # before the goals' results file, which is tracked, is written
     batch, device, rounds = arguments.batch, arguments.device, arguments.rounds
     parts = {}
     if "goals" in arguments.parts and device == "cpu":

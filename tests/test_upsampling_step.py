@@ -22,9 +22,9 @@ PIXELS = torch.randn(1, 3, 64, 96, generator=torch.Generator().manual_seed(1))
 
 
 @pytest.mark.parametrize("upsampler", ["sapa-g", "carafe", "a2u", "indexnet", "fade", "dysample", "nearest"])
-def test_the_step_is_what_the_last_upsampler_of_the_first_chain_did(upsampler):
+def test_the_step_is_what_the_last_upsampler_did(upsampler):
     model, inputs = segformer(upsampler), []
-    last = model.decode_head.upsamplers[2]
+    last = model.decode_head.upsamplers[5]
     handle = last.register_forward_hook(lambda module, arguments, output: inputs.append(arguments[:2]))
     with torch.no_grad():
         model(PIXELS)
@@ -39,15 +39,15 @@ def test_the_step_is_what_the_last_upsampler_of_the_first_chain_did(upsampler):
             assert torch.equal(step.kernels.flatten(2), last.kernels(*inputs[0])[0])
 
 
-def test_bilinear_is_the_heads_own_resizing_of_the_coarsest_projection():
+def test_bilinear_is_the_heads_own_resizing_of_the_same_stage():
     model = segformer("bilinear")
     with torch.no_grad():
         stages = model(PIXELS, output_hidden_states=True).hidden_states
-        projected = model.decode_head.linear_c[3](stages[3])
+        projected = model.decode_head.linear_c[1](stages[1])
         resized = F.interpolate(projected, (16, 24), mode="bilinear", align_corners=False)
     step = upsampling_step(model, PIXELS)
     assert torch.equal(step.feature, projected[0]) and torch.equal(step.output, resized[0])
-    assert (step.source, step.level, step.kernels) == (32, 4, None)
+    assert (step.source, step.level, step.kernels) == (8, 4, None)
 
 
 def test_depth_models_are_seen_at_every_level_that_they_have():

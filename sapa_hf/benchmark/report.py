@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from ..provenance import hardware, source_commit, versions
+from ..provenance import hardware, versions
 
 TITLES = {
     "operator": "The operator's six calls in SegFormer-B1 at 512 x 512 (d 64, C 256, K 5)",
@@ -48,9 +48,9 @@ def write_report(folder: Path, parts: dict[str, list[dict]], settings: dict) -> 
     Args:
         folder: Where the two files go.
         parts: Rows by part, "operator", "model" or "goals".
-        settings: What was run: batch, threads, precision, device.
+        settings: What was run: commit, batch, threads, precision, device.
     """
-    about = {**settings, "hardware": hardware(), "commit": source_commit(), **versions()}
+    about = {**settings, "hardware": hardware(), **versions()}
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "benchmark.json").write_text(json.dumps({"about": about, **parts}, indent=2) + "\n")
     text = "# Benchmark\n\nMedians of interleaved rounds: read the ratios, machines are noisy.\n\n"

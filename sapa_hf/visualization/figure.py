@@ -59,8 +59,8 @@ def draw_upsampling(
         captions: Instead of the operators' names.
         channels: What the colours show: "pca", the first three principal components; "mean" of all channels;
             a channel's number; or three numbers for red, green and blue.
-        level: Which upsampler: the first that leads to 1/level of the image. 4 is the last of the chain from
-            1/32 in SegFormer and GLPN; BTS also has 2.
+        level: Which upsampler: the last to run that leads to 1/level of the image. 4 is the step from 1/8;
+            there are coarser ones, and BTS has 2.
         short_side: The photo's short side in the models, pixels; as each model's processor has it unless
             given, 0 for the photo's own size.
         processor: Instead of those beside the models.

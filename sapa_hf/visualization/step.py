@@ -48,9 +48,9 @@ def upsampling_step(model: PreTrainedModel, pixel_values: Tensor, level: int = 4
     its output and its kernels, so nothing is computed on the way of a normal run. Modules and modes are left
     as they were.
 
-    Of several steps to one level the first to run is taken: in SegFormer the one of the chain from 1/32.
-    A SegFormer head with "bilinear" resizes each stage at once, without upsamplers; its step is that resizing
-    of the projected stage from 1/32 to 1/4.
+    Of several steps to one level the last to run is taken: in SegFormer's head that of the stage at 1/8,
+    which every operator, bilinear too, brings to 1/4 at once. A head with "bilinear" has no upsamplers; its
+    step is that resizing.
 
     Args:
         model: One of our models, also loaded as remote code.
@@ -75,7 +75,7 @@ def upsampling_step(model: PreTrainedModel, pixel_values: Tensor, level: int = 4
             f"{type(model).__name__} with upsampler={getattr(model.config, 'upsampler', None)!r} has no step "
             f"to 1/{level} of the image: choose a level of {there}."
         )
-    call = calls[levels.index(level)]
+    call = next(call for call, own in zip(calls[::-1], levels[::-1], strict=True) if own == level)
     with _evaluating(model):
         output = call.upsampler(call.guide, call.feature, *call.rest)
         kernels = _kernels(call)
