@@ -37,7 +37,8 @@ def write_report(
     variants = list(dict.fromkeys(run.variant for run in runs))
     seeds = list(dict.fromkeys(str(run.seed) for run in runs))
     command = ["python", "scripts/study.py", *shown]
-    command = shlex.join([*command, "--vary", vary, "--variants", *variants, "--seeds", *seeds])
+    command += ["--vary", vary, "--variants", *variants, "--seeds", *seeds]
+    command = shlex.join([*command, "--output_dir", f"studies/{folder.name}"])
     records = read_runs(runs)
     table = summary_table(records, baseline)
     folder.mkdir(parents=True, exist_ok=True)
