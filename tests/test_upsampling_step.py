@@ -92,7 +92,7 @@ def test_a_model_without_upsamplers_or_with_broken_weights_is_refused():
     with pytest.raises(ValueError, match="SegformerForSemanticSegmentation has no upsampler"):
         upsampling_step(tiny_model(), PIXELS)
     model = segformer()
-    model.decode_head.linear_c[3].proj.bias.data.fill_(torch.nan)
+    model.decode_head.linear_c[1].proj.bias.data.fill_(torch.nan)
     with pytest.raises(ValueError, match="not finite"):
         upsampling_step(model, PIXELS)
 
