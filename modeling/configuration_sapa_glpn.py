@@ -2,6 +2,7 @@
 
 from transformers import GLPNConfig
 
+from .auto_class import offer_to_auto_model
 from .compiled_code import refuse_compiled_code
 from .depth_loss import check_depth_config
 from .upsampler import check_config
@@ -54,8 +55,4 @@ class SapaGlpnConfig(GLPNConfig):
             kwargs.pop(labels, None)
         super().__init__(**kwargs)
         check_depth_config(self)
-        # A class remembers one auto class; AutoModel is to give the same model, and this entry survives
-        # saving.
-        auto_map = dict(getattr(self, "auto_map", None) or {})
-        auto_map.setdefault("AutoModel", "modeling_sapa_glpn.SapaGlpnForDepthEstimation")
-        self.auto_map = auto_map
+        offer_to_auto_model(self, "modeling_sapa_glpn.SapaGlpnForDepthEstimation")

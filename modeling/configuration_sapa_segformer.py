@@ -2,6 +2,7 @@
 
 from transformers import SegformerConfig
 
+from .auto_class import offer_to_auto_model
 from .compiled_code import refuse_compiled_code
 from .upsampler import check_config
 
@@ -46,8 +47,4 @@ class SapaSegformerConfig(SegformerConfig):
             raise ValueError(
                 "reshape_last_stage=False came; the decode head needs every stage as a map: use True."
             )
-        # A class remembers one auto class; AutoModel is to give the same model, and this entry survives
-        # saving.
-        auto_map = dict(getattr(self, "auto_map", None) or {})
-        auto_map.setdefault("AutoModel", "modeling_sapa_segformer.SapaSegformerForSemanticSegmentation")
-        self.auto_map = auto_map
+        offer_to_auto_model(self, "modeling_sapa_segformer.SapaSegformerForSemanticSegmentation")

@@ -42,6 +42,24 @@ def silog_loss(
     return scale * ((variance + EPSILON).sqrt() - EPSILON**0.5)
 
 
+def depth_loss(predicted_depth: torch.Tensor, labels: torch.Tensor, config) -> torch.Tensor:
+    """Compute a model's loss, `silog_loss` as its config describes it, from labels that were checked.
+
+    Raises:
+        TypeError: Labels are integers.
+        ValueError: Labels are not as large as the predictions.
+    """
+    check_depth_labels(labels, predicted_depth)
+    return silog_loss(
+        predicted_depth,
+        labels,
+        config.silog_variance_focus,
+        config.silog_scale,
+        config.min_depth,
+        config.max_depth,
+    )
+
+
 def check_depth_config(config) -> None:
     """Refuse depth and loss fields that do not fit, when the config is made.
 

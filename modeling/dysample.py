@@ -4,33 +4,22 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .guided_upsampler import GuidedUpsampler, crop_to_guide
-from .point_sampling import check_groups, pixel_positions, sample_points
+from .guided_upsampler import crop_to_guide
+from .point_sampling import GROUPS, PointSampler, pixel_positions, sample_points
 
-GROUPS = 4
 REACH = 0.25  # of a position, a unit of predicted offset; keeps neighbours' points from crossing
 
 
-class DySample(GuidedUpsampler):
+class DySample(PointSampler):
     """Dynamic sampling, "linear, then pixel shuffle", with the published 4 groups (Liu et al., ICCV 2023).
 
     A 1 x 1 convolution predicts for each of the four pixels of a position, and each group of channels, how
     far from its own place the feature is read, bilinearly. The guide gives only its size. Beyond the border
     the nearest position is read.
-
-    Args:
-        guide_channels: Of the guide; not used.
-        feature_channels: Of the feature; a multiple of 4.
-
-    Raises:
-        ValueError: The feature's channels are no multiple of 4.
     """
-
-    doubles = True
 
     def __init__(self, guide_channels: int, feature_channels: int):
         super().__init__(guide_channels, feature_channels)
-        check_groups(type(self).__name__, feature_channels, GROUPS)
         self.offset = nn.Conv2d(feature_channels, 2 * GROUPS * 4, 1)
         self.reset_parameters()
 

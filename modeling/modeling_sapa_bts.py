@@ -4,17 +4,17 @@ from contextlib import contextmanager, nullcontext
 
 import torch
 from torch import nn
-from transformers import PreTrainedModel, ResNetModel
+from transformers import ResNetModel
 from transformers.modeling_outputs import DepthEstimatorOutput
 
 from .bts_decoder import SapaBtsDecoder
 from .configuration_sapa_bts import SapaBtsConfig
-from .depth_loss import check_depth_labels, silog_loss
-from .guided_upsampler import GuidedUpsampler
+from .depth_loss import depth_loss
 from .padding import pad_to_multiple
+from .pretrained import UpsamplingPreTrainedModel
 
 
-class SapaBtsForDepthEstimation(PreTrainedModel):
+class SapaBtsForDepthEstimation(UpsamplingPreTrainedModel):
     """The paper's depth model: BTS on transformers' ResNet, its upsampler chosen by `config.upsampler`.
 
     "nearest" is BTS as published. `from_pretrained("microsoft/resnet-50", upsampler=...)` starts from an
@@ -23,8 +23,6 @@ class SapaBtsForDepthEstimation(PreTrainedModel):
 
     config_class = SapaBtsConfig
     base_model_prefix = "resnet"
-    main_input_name = "pixel_values"
-    supports_gradient_checkpointing = True
     _no_split_modules = ["ResNetStage", "UpsamplingStage"]
 
     def __init__(self, config: SapaBtsConfig):
@@ -36,9 +34,6 @@ class SapaBtsForDepthEstimation(PreTrainedModel):
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
-        if isinstance(module, GuidedUpsampler):
-            module.reset_parameters()  # comes after its layers and overrules what they got
-            return
         if isinstance(module, nn.Conv2d):  # the decoder's; the encoder starts as ResNet does
             nn.init.xavier_uniform_(module.weight)
             return
@@ -76,7 +71,7 @@ class SapaBtsForDepthEstimation(PreTrainedModel):
         stages = self._encode(pad_to_multiple(pixel_values))
         depth = self.decoder(stages)[:, 0, :height, :width]  # (B, H, W)
         output = DepthEstimatorOutput(
-            loss=None if labels is None else self._loss(depth, labels),
+            loss=None if labels is None else depth_loss(depth, labels, self.config),
             predicted_depth=depth,
             hidden_states=stages if wanted else None,
         )
@@ -103,18 +98,6 @@ class SapaBtsForDepthEstimation(PreTrainedModel):
                 context_fn=lambda layer=layer: (nullcontext(), statistics_kept(layer)),
             )
         return hidden
-
-    def _loss(self, depth: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        check_depth_labels(labels, depth)
-        config = self.config
-        return silog_loss(
-            depth,
-            labels,
-            config.silog_variance_focus,
-            config.silog_scale,
-            config.min_depth,
-            config.max_depth,
-        )
 
 
 @contextmanager

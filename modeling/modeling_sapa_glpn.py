@@ -1,18 +1,17 @@
 """GLPN for depth estimation with a choice of upsampler."""
 
 import torch
-from torch import nn
-from transformers import GLPNModel, PreTrainedModel
+from transformers import GLPNModel
 from transformers.modeling_outputs import DepthEstimatorOutput
 
 from .configuration_sapa_glpn import SapaGlpnConfig
-from .depth_loss import check_depth_labels, silog_loss
+from .depth_loss import depth_loss
 from .glpn_decoder import SapaGlpnDecoder, SapaGlpnHead
-from .guided_upsampler import GuidedUpsampler
 from .padding import pad_to_multiple
+from .pretrained import UpsamplingPreTrainedModel
 
 
-class SapaGlpnForDepthEstimation(PreTrainedModel):
+class SapaGlpnForDepthEstimation(UpsamplingPreTrainedModel):
     """transformers' GLPN, SegFormer's depth model, whose upsampler is chosen by `config.upsampler`.
 
     With "bilinear" the depth equals that of transformers' `GLPNForDepthEstimation` bit for bit (at sizes that
@@ -23,8 +22,6 @@ class SapaGlpnForDepthEstimation(PreTrainedModel):
 
     config_class = SapaGlpnConfig
     base_model_prefix = "glpn"
-    main_input_name = "pixel_values"
-    supports_gradient_checkpointing = True
     _no_split_modules = ["GLPNLayer"]
 
     def __init__(self, config: SapaGlpnConfig):
@@ -34,13 +31,6 @@ class SapaGlpnForDepthEstimation(PreTrainedModel):
         self.head = SapaGlpnHead(config)
         self.gradient_checkpointing = False
         self.post_init()
-
-    @torch.no_grad()
-    def _init_weights(self, module: nn.Module) -> None:
-        if isinstance(module, GuidedUpsampler):
-            module.reset_parameters()  # comes after its layers and overrules what they got
-            return
-        super()._init_weights(module)
 
     def forward(
         self,
@@ -72,7 +62,7 @@ class SapaGlpnForDepthEstimation(PreTrainedModel):
         stages, attentions = self._encode(pad_to_multiple(pixel_values), attended)
         depth = self.head(self.decoder(stages))[:, :height, :width]  # (B, H, W)
         output = DepthEstimatorOutput(
-            loss=None if labels is None else self._loss(depth, labels),
+            loss=None if labels is None else depth_loss(depth, labels, self.config),
             predicted_depth=depth,
             hidden_states=stages if wanted else None,
             attentions=attentions,
@@ -102,18 +92,6 @@ class SapaGlpnForDepthEstimation(PreTrainedModel):
             hidden = norm(tokens).transpose(1, 2).unflatten(2, (height, width)).contiguous()  # (B, C, h, w)
             stages.append(hidden)
         return tuple(stages)
-
-    def _loss(self, depth: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        check_depth_labels(labels, depth)
-        config = self.config
-        return silog_loss(
-            depth,
-            labels,
-            config.silog_variance_focus,
-            config.silog_scale,
-            config.min_depth,
-            config.max_depth,
-        )
 
 
 __all__ = ["SapaGlpnForDepthEstimation"]

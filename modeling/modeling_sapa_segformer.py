@@ -2,16 +2,15 @@
 
 import torch
 import torch.nn.functional as F
-from torch import nn
-from transformers import PreTrainedModel, SegformerModel
+from transformers import SegformerModel
 from transformers.modeling_outputs import SemanticSegmenterOutput
 
 from .configuration_sapa_segformer import SapaSegformerConfig
-from .guided_upsampler import GuidedUpsampler
+from .pretrained import UpsamplingPreTrainedModel
 from .segformer_head import SapaSegformerDecodeHead
 
 
-class SapaSegformerForSemanticSegmentation(PreTrainedModel):
+class SapaSegformerForSemanticSegmentation(UpsamplingPreTrainedModel):
     """transformers' SegFormer encoder and a decode head whose upsampler is chosen by `config.upsampler`.
 
     With "bilinear" the logits equal those of transformers' `SegformerForSemanticSegmentation` bit for bit.
@@ -22,8 +21,6 @@ class SapaSegformerForSemanticSegmentation(PreTrainedModel):
 
     config_class = SapaSegformerConfig
     base_model_prefix = "segformer"
-    main_input_name = "pixel_values"
-    supports_gradient_checkpointing = True
     _no_split_modules = ["SegformerStage", "SegformerLayer"]
     _supports_sdpa = True
 
@@ -32,13 +29,6 @@ class SapaSegformerForSemanticSegmentation(PreTrainedModel):
         self.segformer = SegformerModel(config)
         self.decode_head = SapaSegformerDecodeHead(config)
         self.post_init()
-
-    @torch.no_grad()
-    def _init_weights(self, module: nn.Module) -> None:
-        if isinstance(module, GuidedUpsampler):
-            module.reset_parameters()  # comes after its layers and overrules what they got
-            return
-        super()._init_weights(module)
 
     def forward(
         self,

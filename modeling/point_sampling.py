@@ -3,6 +3,33 @@
 import torch
 import torch.nn.functional as F
 
+from .guided_upsampler import GuidedUpsampler
+
+GROUPS = 4  # as both operators are published
+
+
+class PointSampler(GuidedUpsampler):
+    """An upsampler that splits the feature's channels into 4 groups and reads each at points of its own.
+
+    Args:
+        guide_channels: Of the guide.
+        feature_channels: Of the feature; a multiple of 4.
+
+    Raises:
+        ValueError: The feature's channels are no multiple of 4.
+    """
+
+    doubles = True
+
+    def __init__(self, guide_channels: int, feature_channels: int):
+        super().__init__(guide_channels, feature_channels)
+        if feature_channels % GROUPS:
+            raise ValueError(
+                f"{type(self).__name__} splits the feature's channels into {GROUPS} groups, but "
+                f"{feature_channels} is no multiple of {GROUPS}: project the feature to "
+                f"{feature_channels + -feature_channels % GROUPS} channels first."
+            )
+
 
 def sample_points(groups: torch.Tensor, points: torch.Tensor, beyond: str) -> torch.Tensor:
     """Read every group of channels at its own points.
@@ -41,12 +68,3 @@ def pixel_positions(height: int, width: int, spread: float, like: torch.Tensor) 
 
     rows, columns = torch.meshgrid(axis(height), axis(width), indexing="ij")
     return torch.stack((columns, rows), dim=-1)
-
-
-def check_groups(name: str, channels: int, groups: int) -> None:
-    """Refuse a feature whose channels cannot be split into equal groups."""
-    if channels % groups:
-        raise ValueError(
-            f"{name} splits the feature's channels into {groups} groups, but {channels} is no multiple of "
-            f"{groups}: project the feature to {channels + -channels % groups} channels first."
-        )

@@ -4,33 +4,23 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .guided_upsampler import GuidedUpsampler, crop_to_guide, pad_to_double
-from .point_sampling import check_groups, pixel_positions, sample_points
+from .guided_upsampler import crop_to_guide, pad_to_double
+from .point_sampling import GROUPS, PointSampler, pixel_positions, sample_points
 
-GROUPS, POINTS, GROUP_DIM = 4, 9, 32
+POINTS, GROUP_DIM = 9, 32
 
 
-class SAPADeform(GuidedUpsampler):
+class SAPADeform(PointSampler):
     """The deformable variant of SAPA (Lu et al., On Point Affiliation, 2023): 4 groups of 9 points.
 
     A 1 x 1 convolution of the feature predicts for every output pixel and group where nine points lie around
     its position; keys and feature are read there bilinearly, zero outside the map. Softmax of the query's
     inner products with the nine keys weighs the nine reads. As released there is no normalisation before the
     projections.
-
-    Args:
-        guide_channels: Of the guide.
-        feature_channels: Of the feature; a multiple of 4.
-
-    Raises:
-        ValueError: The feature's channels are no multiple of 4.
     """
-
-    doubles = True
 
     def __init__(self, guide_channels: int, feature_channels: int):
         super().__init__(guide_channels, feature_channels)
-        check_groups(type(self).__name__, feature_channels, GROUPS)
         self.query = nn.Conv2d(guide_channels, GROUPS * GROUP_DIM, 1)
         self.key = nn.Conv2d(feature_channels, GROUPS * GROUP_DIM, 1)
         self.offset = nn.Conv2d(feature_channels, GROUPS * POINTS * 2 * 4, 1)
