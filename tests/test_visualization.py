@@ -13,7 +13,7 @@ from tiny_upsampling import draw_photo, segformer
 from sapa_hf.data import get_spec
 from sapa_hf.evaluation import write_results
 from sapa_hf.scripts import visualize
-from sapa_hf.visualization import compare_upsampling, default_points, draw_upsampling
+from sapa_hf.visualization import compare_upsampling, default_points, draw_upsampling, make_subjects
 from sapa_hf.visualization.cells import HEAT, kernel_cell
 from sapa_hf.visualization.figure import photo_rows
 from sapa_hf.visualization.grid import Cell, Head, Row, set_grid
@@ -61,7 +61,7 @@ def test_points_off_the_photo_are_named(points, error, message):
 def test_every_model_photo_and_point_has_its_cell():
     models = [segformer("bilinear"), segformer("sapa-b"), segformer("indexnet")]
     photos, points = [draw_photo(), draw_photo(120, 80)], [(10, 10), (40, 60)]
-    comparison = compare_upsampling(models, photos, points, short_side=64)
+    comparison = compare_upsampling(make_subjects(models, short_side=64), photos, points)
     assert comparison.captions == ("bilinear", "sapa-b", "indexnet") and comparison.scores == ("",) * 3
     for views, photo in zip(comparison.photos, photos, strict=True):
         np.testing.assert_array_equal(views.photo, photo)
@@ -82,7 +82,7 @@ def test_every_model_photo_and_point_has_its_cell():
 
 def test_the_kernels_shown_are_those_of_the_operator_at_the_point():
     model, photo = segformer("sapa-g"), draw_photo()
-    (views,) = compare_upsampling(model, photo, [(77, 31)], short_side=96).photos
+    (views,) = compare_upsampling(make_subjects(model, short_side=96), photo, [(77, 31)]).photos
     inputs = []
     last = model.decode_head.upsamplers[5]
     handle = last.register_forward_hook(lambda module, arguments, output: inputs.append(arguments[:2]))
@@ -130,7 +130,7 @@ def run_folder(tmp_path_factory):
 def test_folders_are_scored_by_the_results_that_measured_them(run_folder, tmp_path):
     segformer("sapa-b").save_pretrained(run_folder / "last")
     models = [run_folder, run_folder / "best", str(run_folder / "last"), segformer()]
-    comparison = compare_upsampling(models, draw_photo(), short_side=64)
+    comparison = compare_upsampling(make_subjects(models, short_side=64), draw_photo())
     assert comparison.captions == ("sapa-b",) * 3 + ("sapa-g",)
     assert comparison.scores == ("mIoU 43.2", "mIoU 43.2", "", "")  # the last step was not the best
 

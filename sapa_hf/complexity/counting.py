@@ -10,6 +10,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import PreTrainedModel
 
+from ..eval_mode import eval_mode
 from .cost import Complexity, Cost
 from .formulas import UPSAMPLERS
 
@@ -39,7 +40,7 @@ def count_upsamplers(model: nn.Module, height: int = 512, width: int = 512) -> d
 
     One that runs several times is counted as often, its parameters once. Arguments are `count_model`'s.
     """
-    with torch.no_grad(), _evaluated(model), _watched(model) as (costs, _):
+    with torch.no_grad(), eval_mode(model), _watched(model) as (costs, _):
         model(_image(model, height, width))
     return costs
 
@@ -75,24 +76,12 @@ def _measure(model: nn.Module, image: torch.Tensor) -> tuple[Cost, dict[str, Cos
     with (
         sdpa_kernel(SDPBackend.MATH),
         FlopCounterMode(display=False) as counter,
-        _evaluated(model),
+        eval_mode(model),
         _watched(model, counter.get_total_flops) as (upsamplers, excess),
     ):
         model(image)
     total = counter.get_total_flops() // 2 - sum(excess.values())
     return Cost(_parameters(model), total), upsamplers
-
-
-@contextmanager
-def _evaluated(model: nn.Module) -> Iterator[None]:
-    """Put a model in evaluation mode, and every part back in its own."""
-    modes = {part: part.training for part in model.modules()}
-    model.eval()
-    try:
-        yield
-    finally:
-        for part, mode in modes.items():
-            part.training = mode
 
 
 @contextmanager

@@ -1,13 +1,14 @@
 """Evaluation of a depth model on a data set, image by image at the depth's own size."""
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..eval_mode import eval_mode
 from ..metrics import load_metric
+from .scoring import score_samples
 from .shares import image_shares, same
 from .whole_depth import WholeDepth
 
@@ -47,19 +48,15 @@ def evaluate_depth(
         ValueError: a prediction is not finite, or there is nothing to score.
     """
     inference = WholeDepth(**protocol)
-    was_training = model.training
-    model.eval()
-    try:
-        return _score(
+    with eval_mode(model):
+        return score_samples(
             samples,
             lambda sample: inference.predict(model, sample["image"], f"image {sample['id']}"),
-            metric or {},
+            DepthScores(metric),
             image_shares(samples, rank, world_size, limit, progress),
             reduce,
             device,
         )
-    finally:
-        model.train(was_training)
 
 
 def evaluate_constant_depth(
@@ -67,7 +64,7 @@ def evaluate_constant_depth(
 ) -> dict:
     """Score the prediction of one depth map (H, W) for every image; any model must beat it."""
     indices = image_shares(samples, 0, 1, None, progress)
-    return _score(samples, lambda sample: depth, metric or {}, indices, same, "cpu")
+    return score_samples(samples, lambda sample: depth, DepthScores(metric), indices, same, "cpu")
 
 
 def mean_depth(samples: Sequence[dict], progress: bool = False) -> np.ndarray:
@@ -89,28 +86,26 @@ def mean_depth(samples: Sequence[dict], progress: bool = False) -> np.ndarray:
     return np.exp(logs / np.maximum(count, 1))
 
 
-def _score(
-    samples: Sequence[dict],
-    predict: Callable[[dict], np.ndarray],
-    options: Mapping,
-    indices: Sequence[int],
-    reduce: Callable[[Tensor], Tensor],
-    device: torch.device | str,
-) -> dict:
-    """Predict and measure this process's images, then sum over all processes."""
-    metric = load_metric("depth", **options)
-    counts = {"images": 0, "skipped": 0}
-    start = time.perf_counter()
-    for index in indices:
-        sample = samples[index]
-        if sample.get("skipped"):
-            counts["skipped"] += 1
-            continue
-        metric.add(prediction=predict(sample), reference=sample["labels"])
-        counts["images"] += 1
-    dtype = torch.float32 if torch.device(device).type == "mps" else torch.float64
-    metric.sums = reduce(torch.tensor(metric.sums, dtype=dtype, device=device)).double().cpu().numpy()
-    totals = reduce(torch.tensor(list(counts.values()), device=device)).tolist()
-    counts = dict(zip(counts, totals, strict=True))
-    seconds = time.perf_counter() - start
-    return metric.compute() | counts | {"images_per_second": counts["images"] / seconds}
+class DepthScores:
+    """Running scores of a depth data set.
+
+    Args:
+        options: Of the depth metric: min_depth, max_depth, crop.
+    """
+
+    def __init__(self, options: Mapping | None = None):
+        self._metric = load_metric("depth", **(options or {}))
+
+    def add(self, prediction: np.ndarray, sample: dict) -> None:
+        """Measure one image: depth (H, W) in metres against the sample's."""
+        self._metric.add(prediction=prediction, reference=sample["labels"])
+
+    def reduce(self, reduce: Callable[[Tensor], Tensor], device: torch.device | str) -> None:
+        """Replace this process's sums by those over all processes."""
+        dtype = torch.float32 if torch.device(device).type == "mps" else torch.float64
+        sums = reduce(torch.tensor(self._metric.sums, dtype=dtype, device=device))
+        self._metric.sums = sums.double().cpu().numpy()
+
+    def results(self) -> dict:
+        """Compute the nine errors."""
+        return self._metric.compute()

@@ -1,14 +1,15 @@
 """Evaluation of a segmentation model on a data set, image by image at the labels' own size."""
 
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ..data.labels import check_labels
-from .scores import SegmentationScores
+from ..eval_mode import eval_mode
+from .scoring import score_samples
+from .segmentation_scores import SegmentationScores
 from .shares import image_shares, same
 from .whole_image import WholeImage
 
@@ -54,21 +55,15 @@ def evaluate_segmentation(
             score.
     """
     inference = WholeImage(**protocol)
-    modes = [(module, module.training) for module in model.modules()]  # some may be frozen in eval mode
-    model.eval()
-    try:
-        return _score(
+    with eval_mode(model):
+        return score_samples(
             samples,
             lambda sample: inference.predict(model, sample["image"], f"image {sample['id']}"),
-            SegmentationScores(num_labels, ignore_index),
+            SegmentationScores(num_labels, ignore_index, id2label),
             image_shares(samples, rank, world_size, limit, progress),
             reduce,
             device,
-            id2label,
         )
-    finally:
-        for module, training in modes:
-            module.training = training
 
 
 def evaluate_constant(
@@ -89,14 +84,13 @@ def evaluate_constant(
     if not 0 <= label < num_labels:
         raise ValueError(f"label must lie in 0..{num_labels - 1}, got {label}")
     dtype = np.uint8 if num_labels <= 256 else np.int32
-    return _score(
+    return score_samples(
         samples,
         lambda sample: np.full(sample["labels"].shape, label, dtype),
-        SegmentationScores(num_labels, ignore_index),
+        SegmentationScores(num_labels, ignore_index, id2label),
         image_shares(samples, rank, world_size, limit, progress),
         reduce,
         device,
-        id2label,
     )
 
 
@@ -113,31 +107,3 @@ def most_common_label(
     if not pixels.any():
         raise ValueError(f"no pixel has a label: all are {ignore_index}")
     return int(pixels.argmax())
-
-
-def _score(
-    samples: Sequence[dict],
-    predict: Callable[[dict], np.ndarray],
-    scores: SegmentationScores,
-    indices: Iterable[int],
-    reduce: Callable[[Tensor], Tensor],
-    device: torch.device | str,
-    id2label: Mapping[int, str] | None,
-) -> dict:
-    """Predict and count this process's images, then sum over all processes."""
-    counts = {"images": 0, "skipped": 0}
-    start = time.perf_counter()
-    for index in indices:
-        sample = samples[index]
-        if sample.get("skipped"):
-            counts["skipped"] += 1
-            continue
-        labels = np.asarray(sample["labels"])
-        check_labels(labels, scores.num_labels, scores.ignore_index, f"image {sample['id']}")
-        scores.add(predict(sample), labels)
-        counts["images"] += 1
-    scores.reduce(reduce, device)
-    totals = reduce(torch.tensor(list(counts.values()), device=device)).tolist()
-    seconds = time.perf_counter() - start
-    counts = dict(zip(counts, totals, strict=True))
-    return scores.results(id2label) | counts | {"images_per_second": counts["images"] / seconds}

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..data.labels import check_labels
 from ..metrics import load_metric
 
 
@@ -15,23 +16,27 @@ class SegmentationScores:
     Args:
         num_labels: number of classes.
         ignore_index: label value of pixels that do not count; any integer that is no class.
+        id2label: class names for the per-class results.
     """
 
-    def __init__(self, num_labels: int, ignore_index: int):
-        self.num_labels, self.ignore_index = num_labels, ignore_index
-        self._ignored = (
-            num_labels  # ignored pixels are held as one value more, so that every ignore_index fits
-        )
+    def __init__(self, num_labels: int, ignore_index: int, id2label: Mapping[int, str] | None = None):
+        self.num_labels, self.ignore_index, self.names = num_labels, ignore_index, id2label or {}
+        # Ignored pixels are held as one value more, so that every ignore_index fits.
+        self._ignored = num_labels
         self._mean_iou = load_metric("mean_iou")
         self._boundary_iou = load_metric("boundary_iou", ignore_index=self._ignored)
-        values = (
-            num_labels + 1
-        )  # ranks sum their histograms, whose sizes must not depend on what each has seen
+        values = num_labels + 1  # ranks sum histograms, whose sizes must not depend on what each has seen
         self._mean_iou.merge(np.zeros((values, values), np.int64))
         self._boundary_iou.merge(np.zeros((3, values), np.int64))
 
-    def add(self, prediction: np.ndarray, labels: np.ndarray):
-        """Count one image: class indices (H, W) and labels (H, W)."""
+    def add(self, prediction: np.ndarray, sample: dict) -> None:
+        """Count one image: class indices (H, W) against the sample's labels (H, W).
+
+        Raises:
+            ValueError: a label is neither a class nor ignored.
+        """
+        labels = np.asarray(sample["labels"])
+        check_labels(labels, self.num_labels, self.ignore_index, f"image {sample['id']}")
         dtype = np.uint8 if self._ignored < 256 else np.int32
         ignored = labels == self.ignore_index
         reference = labels.astype(dtype)
@@ -39,12 +44,12 @@ class SegmentationScores:
         self._mean_iou.add(prediction=prediction, reference=reference)
         self._boundary_iou.add(prediction=prediction, reference=reference)
 
-    def reduce(self, reduce: Callable[[Tensor], Tensor], device: torch.device | str):
+    def reduce(self, reduce: Callable[[Tensor], Tensor], device: torch.device | str) -> None:
         """Replace this process's counts by their sums over all processes."""
         for metric in (self._mean_iou, self._boundary_iou):
             metric.histogram = reduce(torch.from_numpy(metric.histogram).to(device)).cpu().numpy()
 
-    def results(self, id2label: Mapping[int, str] | None = None) -> dict:
+    def results(self) -> dict:
         """Compute the scores.
 
         Returns:
@@ -68,9 +73,8 @@ class SegmentationScores:
             "accuracy": overall.pop("per_category_accuracy"),
             "boundary_iou": boundary.pop("per_category_boundary_iou"),
         }
-        names = id2label or {}
         per_class = [
-            {"id": c, "name": names.get(c, str(c))}
+            {"id": c, "name": self.names.get(c, str(c))}
             | {key: None if np.isnan(values[c]) else float(values[c]) for key, values in columns.items()}
             | {"pixels": int(pixels[c])}
             for c in range(self.num_labels)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from accelerate import Accelerator
 from accelerate.utils import ProjectConfiguration, set_seed
 
+from sapa_hf.eval_mode import eval_mode
 from sapa_hf.provenance import peak_memory_megabytes
 
 from .arguments import Arguments
@@ -168,11 +169,9 @@ class Trainer:
     def _evaluate(self) -> None:
         """Score and draw the model as it is, without using up random numbers, and keep it if it is best."""
         model, progress = self.accelerator.unwrap_model(self.model), self.progress
-        with preserved_randomness():
-            model.eval()
+        with preserved_randomness(), eval_mode(model):
             figures = self.task.evaluate(model, self.accelerator)
             pictures = self.task.pictures(model) if self.accelerator.is_main_process else {}
-            self.model.train()
         self.journal.write_evaluation(figures, pictures)
         figure, sign = figures[self.task.best_metric], 1 if self.task.greater_is_better else -1
         if math.isfinite(figure) and (

@@ -5,10 +5,12 @@ from .figure import draw_comparison, draw_upsampling
 from .kernel_map import KernelMap, kernel_at
 from .points import default_points
 from .step import UpsamplingStep, upsampling_step
+from .subject import Subject, make_subjects
 
 __all__ = [
     "Comparison",
     "KernelMap",
+    "Subject",
     "UpsamplingStep",
     "View",
     "compare_upsampling",
@@ -16,5 +18,6 @@ __all__ = [
     "draw_comparison",
     "draw_upsampling",
     "kernel_at",
+    "make_subjects",
     "upsampling_step",
 ]

@@ -5,16 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
-from transformers import PreTrainedModel
-from transformers.image_processing_utils import BaseImageProcessor
 
 from ..data import decode_image
 from .feature_colours import Channels, check_channels, paint_steps
 from .kernel_map import KernelMap, kernel_at
 from .points import Point, check_points, default_points
 from .step import UpsamplingStep, upsampling_step
-from .subject import make_subject
+from .subject import Subject
 
 
 @dataclass(frozen=True)
@@ -56,30 +53,23 @@ class Comparison:
 
 
 def compare_upsampling(
-    models: PreTrainedModel | str | Path | Sequence[PreTrainedModel | str | Path],
+    subjects: Sequence[Subject],
     photos,
     points: Sequence[Point] | None = None,
-    *,
-    captions: Sequence[str] | None = None,
     channels: Channels = "pca",
     level: int = 4,
-    short_side: int | None = None,
-    processor: BaseImageProcessor | None = None,
-    device: torch.device | str = "cpu",
 ) -> Comparison:
-    """Run models on photos and gather what `draw_upsampling` shows; its arguments are explained there."""
+    """Run models, as `make_subjects` makes them ready, on photos and gather what `draw_upsampling` shows.
+
+    The other arguments are explained there.
+    """
     check_channels(channels)
-    models = [models] if isinstance(models, (PreTrainedModel, str, Path)) else list(models)
     photos = list(photos) if isinstance(photos, (list, tuple)) else [photos]
-    if not models or not photos:
-        raise ValueError(f"at least one model and one photo are needed, got {len(models)} and {len(photos)}")
-    if captions is not None and len(captions) != len(models):
-        raise ValueError(f"{len(models)} models need as many captions, got {len(captions)}")
+    if not subjects or not photos:
+        raise ValueError(
+            f"at least one model and one photo are needed, got {len(subjects)} and {len(photos)}"
+        )
     opened = [_open(photo, f"photo {number}", points) for number, photo in enumerate(photos)]
-    subjects = [
-        make_subject(model, caption, processor, short_side, device)
-        for model, caption in zip(models, captions or [None] * len(models), strict=True)
-    ]
     steps = [
         [upsampling_step(s.model, s.inference.pixel_values(photo), level) for photo, _ in opened]
         for s in subjects

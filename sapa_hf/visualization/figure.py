@@ -25,6 +25,7 @@ from .grid import Cell, Head, Row, set_grid
 from .kernel_map import Box, KernelMap
 from .marks import LETTERS, point_colours
 from .points import Point
+from .subject import make_subjects
 
 MAP_WIDTH, MAP_HEIGHT = 240, 320  # room for photo and features, pixels
 SQUARE = 200  # side of patches and kernels, pixels
@@ -74,18 +75,8 @@ def draw_upsampling(
         TypeError: A model is neither, or a coordinate is no whole number.
         ValueError: A photo cannot be read, a point lies outside it, a model has no such upsampler or channel.
     """
-    comparison = compare_upsampling(
-        models,
-        photo,
-        points,
-        captions=captions,
-        channels=channels,
-        level=level,
-        short_side=short_side,
-        processor=processor,
-        device=device,
-    )
-    return draw_comparison(comparison)
+    subjects = make_subjects(models, captions, processor, short_side, device)
+    return draw_comparison(compare_upsampling(subjects, photo, points, channels, level))
 
 
 def draw_comparison(comparison: Comparison) -> Image.Image:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from ..eval_mode import eval_mode
 from ..modeling.interpolation import Bilinear
 
 
@@ -76,7 +77,7 @@ def upsampling_step(model: PreTrainedModel, pixel_values: Tensor, level: int = 4
             f"to 1/{level} of the image: choose a level of {there}."
         )
     call = next(call for call, own in zip(calls[::-1], levels[::-1], strict=True) if own == level)
-    with _evaluating(model):
+    with eval_mode(model):
         output = call.upsampler(call.guide, call.feature, *call.rest)
         kernels = _kernels(call)
     for name, values in (("feature", call.feature), ("upsampled feature", output)):
@@ -110,7 +111,7 @@ def _recorded_calls(model: PreTrainedModel, pixel_values: Tensor) -> list[_Call]
     """Run the model and note how its upsamplers are called, in order."""
     calls: list[_Call] = []
     projected: list[Tensor] = []  # finest first, where the head resizes at once
-    with _evaluating(model), _noting(model, calls, projected):
+    with eval_mode(model), _noting(model, calls, projected):
         model(pixel_values)
     for stage in projected[:0:-1]:
         bilinear = Bilinear(projected[0].shape[1], stage.shape[1])
@@ -140,15 +141,3 @@ def _noting(model: nn.Module, calls: list[_Call], projected: list[Tensor]) -> It
     finally:
         for handle in handles:
             handle.remove()
-
-
-@contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
-    """Put every module into eval mode for a while: training would move averages and drop paths."""
-    modes = {module: module.training for module in model.modules()}
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, mode in modes.items():
-            module.training = mode

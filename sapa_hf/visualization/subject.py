@@ -1,5 +1,6 @@
 """A model that takes part in a comparison: how it is called, and how photos come to it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +29,27 @@ class Subject:
     caption: str
     score: str
     inference: WholeImage
+
+
+def make_subjects(
+    models: PreTrainedModel | str | Path | Sequence[PreTrainedModel | str | Path],
+    captions: Sequence[str] | None = None,
+    processor: BaseImageProcessor | None = None,
+    short_side: int | None = None,
+    device: torch.device | str = "cpu",
+) -> list[Subject]:
+    """Make a model or several ready to be shown; each caption is that of the model in its place.
+
+    Arguments and errors are `make_subject`'s.
+    """
+    models = [models] if isinstance(models, (PreTrainedModel, str, Path)) else list(models)
+    if captions is not None and len(captions) != len(models):
+        raise ValueError(f"{len(models)} models need as many captions, got {len(captions)}")
+    captions = captions or [None] * len(models)
+    return [
+        make_subject(model, caption, processor, short_side, device)
+        for model, caption in zip(models, captions, strict=True)
+    ]
 
 
 def make_subject(
