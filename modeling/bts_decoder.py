@@ -89,24 +89,23 @@ class SapaBtsDecoder(nn.Module):
         super().__init__()
         stem, c4, c8, c16, c32 = config.embedding_size, *config.hidden_sizes  # index: inverse resolution
         w16, w8, w4, w2, w1 = (config.decoder_hidden_size // 2**step for step in range(5))
-        depth = config.max_depth
         self.upconv5 = UpsamplingStage(config, c16, c32, w16)
         self.conv5 = convolution(w16 + c16, w16)
         self.upconv4 = UpsamplingStage(config, c8, w16, w8)
         self.conv4 = nn.Sequential(convolution(w8 + c8, w8), batch_norm(w8))
         self.daspp = DenseAtrousPyramid(c8, w8)
-        self.planes8 = LocalPlanarGuidance(w4, w4, 8, depth)
+        self.planes8 = LocalPlanarGuidance(w4, w4, 8)
         self.upconv3 = UpsamplingStage(config, c4, w4, w4)
         self.conv3 = convolution(w4 + c4 + 1, w4)
-        self.planes4 = LocalPlanarGuidance(w4, w2, 4, depth)
+        self.planes4 = LocalPlanarGuidance(w4, w2, 4)
         self.upconv2 = UpsamplingStage(config, stem, w4, w2)
         self.conv2 = convolution(w2 + stem + 1, w2)
-        self.planes2 = LocalPlanarGuidance(w2, w1, 2, depth)
+        self.planes2 = LocalPlanarGuidance(w2, w1, 2)
         self.upconv1 = convolution(w2, w1)
         self.reduction1 = Reduction(w1, w1 // 2, out_channels=1)
         self.conv1 = convolution(w1 + 4, w1)
         self.depth = nn.Conv2d(w1, 1, 3, padding=1, bias=False)
-        self.max_depth = depth
+        self.max_depth = config.max_depth
 
     def forward(self, stages: tuple[torch.Tensor, ...]) -> torch.Tensor:
         """Decode.

@@ -1,5 +1,7 @@
 """Refusals of arguments that do not fit, saying what came, what is needed and what to do."""
 
+LARGEST_KERNEL = 99  # a config from elsewhere is not to ask for any amount of memory
+
 
 def check_sizes(guide_size: tuple[int, int], feature_size: tuple[int, int]) -> None:
     """Refuse a guide that is smaller than the feature, and an empty feature map."""
@@ -9,6 +11,26 @@ def check_sizes(guide_size: tuple[int, int], feature_size: tuple[int, int]) -> N
             "along both axes, and the feature's at least (1, 1): upsampling cannot shrink. "
             "Were guide and feature exchanged?"
         )
+
+
+def check_stages(config) -> None:
+    """Refuse a SegFormer or GLPN encoder whose lists are not of one entry a stage."""
+    stages = config.num_encoder_blocks
+    lists = (
+        "hidden_sizes",
+        "depths",
+        "num_attention_heads",
+        "sr_ratios",
+        "mlp_ratios",
+        "patch_sizes",
+        "strides",
+    )
+    for name in lists:
+        if len(getattr(config, name)) != stages:
+            raise ValueError(
+                f"{name} must have one entry for each of the {stages} encoder stages, but "
+                f"{getattr(config, name)} came."
+            )
 
 
 def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
@@ -23,9 +45,10 @@ def check_kernel_size(kernel_size: int) -> None:
     """Refuse a window size that has no centre."""
     if isinstance(kernel_size, bool) or not isinstance(kernel_size, int):
         raise TypeError(f"kernel_size must be an odd integer, but {kernel_size!r} came.")
-    if kernel_size < 1 or kernel_size % 2 == 0:
+    if not 1 <= kernel_size <= LARGEST_KERNEL or kernel_size % 2 == 0:
+        nearest = min(max(1, kernel_size + 1), LARGEST_KERNEL)
         raise ValueError(
-            f"kernel_size must be odd and at least 1, but {kernel_size} came; try {max(1, kernel_size + 1)}."
+            f"kernel_size must be odd and from 1 to {LARGEST_KERNEL}, but {kernel_size} came; try {nearest}."
         )
 
 

@@ -3,6 +3,7 @@
 from transformers import GLPNConfig
 
 from .auto_class import offer_to_auto_model
+from .checks import check_stages
 from .compiled_code import refuse_compiled_code
 from .depth_loss import check_depth_config
 from .upsampler import check_config
@@ -54,5 +55,6 @@ class SapaGlpnConfig(GLPNConfig):
         for labels in ("id2label", "label2id", "num_labels"):  # an ImageNet encoder's; depth has no classes
             kwargs.pop(labels, None)
         super().__init__(**kwargs)
+        check_stages(self)
         check_depth_config(self)
         offer_to_auto_model(self, "modeling_sapa_glpn.SapaGlpnForDepthEstimation")

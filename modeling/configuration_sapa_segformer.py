@@ -3,6 +3,7 @@
 from transformers import SegformerConfig
 
 from .auto_class import offer_to_auto_model
+from .checks import check_stages
 from .compiled_code import refuse_compiled_code
 from .upsampler import check_config
 
@@ -43,6 +44,7 @@ class SapaSegformerConfig(SegformerConfig):
         check_config(self)
         refuse_compiled_code(kwargs)
         super().__init__(**kwargs)
+        check_stages(self)
         if not self.reshape_last_stage:
             raise ValueError(
                 "reshape_last_stage=False came; the decode head needs every stage as a map: use True."

@@ -55,8 +55,10 @@ class GuidedUpsampler(nn.Module):
             "kernels to show; SAPA, CARAFE, A2U, FADE and IndexNet have."
         )
 
-    def check_maps(self, guide: torch.Tensor, feature: torch.Tensor) -> None:
-        """Refuse a guide or feature whose shape is not what the upsampler was made for."""
+    def check_maps(
+        self, guide: torch.Tensor, feature: torch.Tensor, value: torch.Tensor | None = None
+    ) -> None:
+        """Refuse maps whose shapes are not what the upsampler was made for, or do not fit together."""
         if torch.compiler.is_compiling():
             return
         for name, tensor, channels in (
@@ -72,6 +74,13 @@ class GuidedUpsampler(nn.Module):
         if guide.shape[0] != feature.shape[0]:
             raise ValueError(
                 f"guide and feature are batches of {guide.shape[0]} and {feature.shape[0]} images."
+            )
+        if value is not None and (
+            value.dim() != 4 or value.shape[0] != feature.shape[0] or value.shape[2:] != feature.shape[2:]
+        ):
+            raise ValueError(
+                f"value stands in for the feature {tuple(feature.shape)} and must have its batch, height and "
+                f"width, but its shape is {tuple(value.shape)}."
             )
         check_sizes(guide.shape[2:], feature.shape[2:])
         if self.doubles:

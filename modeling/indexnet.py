@@ -49,7 +49,7 @@ class IndexNet(GuidedUpsampler):
         self, guide: torch.Tensor, feature: torch.Tensor, value: torch.Tensor | None = None
     ) -> torch.Tensor:
         """Upsample (B, Cf, H, W), or a value map (B, Cv, H, W) in its stead, to the guide's (H', W')."""
-        self.check_maps(guide, feature)
+        self.check_maps(guide, feature, value)
         value = feature if value is None else value
         repeated = value.repeat_interleave(2, 2).repeat_interleave(2, 3)  # (B, C, 2 * H, 2 * W)
         return crop_to_guide(repeated, guide) * self.index_map(guide, feature)

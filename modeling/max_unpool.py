@@ -9,7 +9,8 @@ class MaxUnpool(GuidedUpsampler):
     """Put every feature where the encoder's 2 x 2 max pooling found it, zero elsewhere (SegNet, 2015).
 
     Needs the indices that `F.max_pool2d(..., return_indices=True)` gave while the encoder pooled a map of the
-    guide's size. No parameters.
+    guide's size; of an odd map with `ceil_mode=True`, so that its last row and column are pooled too. No
+    parameters.
 
     Args:
         guide_channels: Of the guide; only its size is used.

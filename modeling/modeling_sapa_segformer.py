@@ -98,6 +98,11 @@ class SapaSegformerForSemanticSegmentation(UpsamplingPreTrainedModel):
         if torch.compiler.is_compiling():
             return  # values are unknown while tracing; the training collator checks them before
         count, ignored = self.config.num_labels, self.config.semantic_loss_ignore_index
+        if count < 2:
+            raise ValueError(
+                f"num_labels={count} leaves nothing to tell apart, so there is no loss: give the background "
+                "a class of its own, num_labels=2."
+            )
         wrong = labels[(labels != ignored) & ((labels < 0) | (labels >= count))].unique()
         if wrong.numel():
             raise ValueError(

@@ -39,16 +39,15 @@ class LocalPlanarGuidance(nn.Module):
         in_channels: Channels of the feature.
         first_channels: Where the reduction starts.
         factor: k.
-        max_depth: Largest distance, metres.
     """
 
-    def __init__(self, in_channels: int, first_channels: int, factor: int, max_depth: float):
+    def __init__(self, in_channels: int, first_channels: int, factor: int):
         super().__init__()
         self.reduction = Reduction(in_channels, first_channels, out_channels=3)
-        self.factor, self.max_depth = factor, max_depth
+        self.factor = factor
 
     def forward(self, feature: torch.Tensor) -> torch.Tensor:
-        """Map (B, C, H, W) to depth (B, 1, k * H, k * W) as a share of max_depth."""
+        """Map (B, C, H, W) to depth (B, 1, k * H, k * W) as a share of the largest depth."""
         polar, azimuth, distance = torch.sigmoid(self.reduction(feature)).split(1, dim=1)  # (B, 1, H, W) each
         polar, azimuth = polar * (math.pi / 3), azimuth * (2 * math.pi)
         normal = torch.cat(

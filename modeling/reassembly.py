@@ -50,7 +50,7 @@ class KernelPredictor(GuidedUpsampler):
         Returns:
             (B, Cf or Cv, H', W').
         """
-        self.check_maps(guide, feature)
+        self.check_maps(guide, feature, value)
         logits = self.logits(guide, feature).permute(0, 2, 3, 1)  # (B, H'', W'', K * K)
         value = (feature if value is None else value).permute(0, 2, 3, 1)
         output = reassemble(logits, value, self.kernel_size, self.border)  # (B, H'', W'', C)

@@ -102,7 +102,7 @@ class SAPA(GuidedUpsampler):
         Returns:
             (B, Cf or Cv, H', W').
         """
-        self.check_maps(guide, feature)
+        self.check_maps(guide, feature, value)
         query, key = self.query_and_key(guide, feature)
         value = feature if value is None else value
         output = sapa_upsample(

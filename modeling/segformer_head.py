@@ -73,9 +73,8 @@ class SapaSegformerDecodeHead(nn.Module):
         The block is a 1 x 1 convolution without bias, so it commutes with an upsampler that reassembles: the
         same sum up to rounding, at a quarter of the multiply-adds.
         """
-        blocks = self.linear_fuse.weight.chunk(len(projected), dim=1)[
-            ::-1
-        ]  # finest stage first, (D, D, 1, 1) each
+        blocks = self.linear_fuse.weight.chunk(len(projected), dim=1)  # (D, D, 1, 1) each, coarsest first
+        blocks = blocks[::-1]
         fused = F.conv2d(projected[0], blocks[0])
         upsamplers = iter(self.upsamplers)
         for level in range(len(projected) - 1, 0, -1):

@@ -1,6 +1,6 @@
 """Every upsampler by its name, and the options that configs carry for it."""
 
-from collections.abc import Callable
+from typing import NamedTuple
 
 from .a2u import A2U
 from .affiliation import BORDERS, NORMALIZATIONS
@@ -20,32 +20,36 @@ from .sapa_d import SAPADeform
 OPTIONS = ("kernel_size", "embedding_dim", "normalization", "border")
 
 
-def _with(module: type[GuidedUpsampler], *options: str, **fixed) -> Callable[..., GuidedUpsampler]:
-    """Give a function that makes the module with those of the caller's options that it has."""
+class Entry(NamedTuple):
+    """An upsampler by name.
 
-    def build(guide_channels: int, feature_channels: int, **chosen) -> GuidedUpsampler:
-        own = {name: value for name, value in chosen.items() if name in options}
-        return module(guide_channels, feature_channels, **own, **fixed)
+    Attributes:
+        module: Its class.
+        options: Those of `OPTIONS` that it has.
+        fixed: Arguments that the name decides.
+    """
 
-    return build
+    module: type[GuidedUpsampler]
+    options: tuple[str, ...] = ()
+    fixed: dict[str, str] = {}
 
 
 UPSAMPLERS = {
-    "nearest": _with(Nearest),
-    "bilinear": _with(Bilinear),
-    "deconv": _with(Deconv),
-    "pixel_shuffle": _with(PixelShuffle),
-    "max_unpool": _with(MaxUnpool),
-    "carafe": _with(CARAFE, "kernel_size", "border"),
-    "indexnet": _with(IndexNet),
-    "a2u": _with(A2U, "border"),
-    "sapa-i": _with(SAPA, *OPTIONS, similarity="inner"),
-    "sapa-b": _with(SAPA, *OPTIONS, similarity="bilinear"),
-    "sapa-g": _with(SAPA, *OPTIONS, similarity="gated"),
-    "sapa-p": _with(SAPA, *OPTIONS, similarity="addition"),
-    "fade": _with(FADE, "kernel_size", "border"),
-    "dysample": _with(DySample),
-    "sapa-d": _with(SAPADeform),
+    "nearest": Entry(Nearest),
+    "bilinear": Entry(Bilinear),
+    "deconv": Entry(Deconv),
+    "pixel_shuffle": Entry(PixelShuffle),
+    "max_unpool": Entry(MaxUnpool),
+    "carafe": Entry(CARAFE, ("kernel_size", "border")),
+    "indexnet": Entry(IndexNet),
+    "a2u": Entry(A2U, ("border",)),
+    "sapa-i": Entry(SAPA, ("kernel_size", "normalization", "border"), {"similarity": "inner"}),
+    "sapa-b": Entry(SAPA, OPTIONS, {"similarity": "bilinear"}),
+    "sapa-g": Entry(SAPA, OPTIONS, {"similarity": "gated"}),
+    "sapa-p": Entry(SAPA, OPTIONS, {"similarity": "addition"}),
+    "fade": Entry(FADE, ("kernel_size", "border")),
+    "dysample": Entry(DySample),
+    "sapa-d": Entry(SAPADeform),
 }
 
 
@@ -73,7 +77,9 @@ def build_upsampler(name: str, guide_channels: int, feature_channels: int, **opt
     if unknown:
         raise TypeError(f"Unknown upsampler options {', '.join(unknown)}; there are {', '.join(OPTIONS)}.")
     check_options(**options)
-    return UPSAMPLERS[name](guide_channels, feature_channels, **options)
+    module, own, fixed = UPSAMPLERS[name]
+    chosen = {option: value for option, value in options.items() if option in own}
+    return module(guide_channels, feature_channels, **chosen, **fixed)
 
 
 def check_options(

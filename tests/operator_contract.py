@@ -131,6 +131,11 @@ class ReassemblyContract(UpsamplerContract):
         value = torch.nn.functional.conv2d(feature, weight)
         torch.testing.assert_close(upsampler(guide, feature, value), mixed)
 
+    @pytest.mark.parametrize("shape", [(2, 5, 6, 6), (2, 5, 4, 7), (1, 5, 4, 6), (5, 4, 6)])
+    def test_a_value_map_that_does_not_stand_at_the_features_positions_is_refused(self, shape):
+        with pytest.raises(ValueError, match="value stands in for the feature"):
+            self.make()(*self.maps((4, 6), (8, 12)), torch.zeros(shape))
+
 
 class DoublingContract(UpsamplerContract):
     """Upsamplers whose weights are made for the factor two."""

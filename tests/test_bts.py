@@ -97,7 +97,7 @@ def test_the_finest_guide_is_the_stem_before_its_pooling():
 
 
 def test_planes_give_the_depth_of_their_geometry():
-    planes = LocalPlanarGuidance(8, 8, factor=4, max_depth=10.0).double()
+    planes = LocalPlanarGuidance(8, 8, factor=4).double()
     feature = torch.randn(2, 8, 3, 5, dtype=torch.float64)
     polar, azimuth, distance = torch.sigmoid(planes.reduction(feature)).unbind(1)
     polar, azimuth = polar * math.pi / 3, azimuth * 2 * math.pi
@@ -113,7 +113,7 @@ def test_planes_give_the_depth_of_their_geometry():
 
 
 def test_the_steepest_plane_has_a_finite_positive_depth():
-    planes = LocalPlanarGuidance(8, 8, factor=8, max_depth=10.0)
+    planes = LocalPlanarGuidance(8, 8, factor=8)
     with torch.no_grad():
         for parameter in planes.parameters():
             parameter.fill_(10.0)

@@ -37,7 +37,9 @@ def test_foreign_options_are_ignored(name):
         "carafe": {"kernel_size": 7, "border": "mask"},
         "fade": {"kernel_size": 7, "border": "mask"},
         "a2u": {"kernel_size": 3, "border": "mask"},  # its window is as published
-    } | dict.fromkeys(("sapa-i", "sapa-b", "sapa-g", "sapa-p"), options)
+        "sapa-i": {"kernel_size": 7, "normalization": "relu", "border": "mask"},  # it embeds nothing
+    } | dict.fromkeys(("sapa-b", "sapa-g", "sapa-p"), options)
+    assert set(UPSAMPLERS[name].options) == {option for option in taken.get(name, {}) if own[option] != 3}
     assert {key: own[key] for key in taken.get(name, {})} == taken.get(name, {})
 
 

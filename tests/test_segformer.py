@@ -201,3 +201,14 @@ def test_labels_of_another_shape_are_refused():
 def test_inner_similarity_runs_because_the_head_projects_to_one_width():
     case = TestSapaSegformer()
     assert case.predict(case.make(upsampler="sapa-i"), case.images()).shape == (2, 7, 16, 24)
+
+
+def test_an_encoder_with_too_few_stages_is_refused():
+    with pytest.raises(ValueError, match="hidden_sizes must have one entry for each of the 4 encoder stages"):
+        SapaSegformerConfig(hidden_sizes=[8, 16, 16])
+
+
+def test_one_class_alone_is_refused_as_labels():
+    model = SapaSegformerForSemanticSegmentation(SapaSegformerConfig(**TINY | {"num_labels": 1}))
+    with pytest.raises(ValueError, match="num_labels=1 leaves nothing to tell apart"):
+        model(torch.zeros(1, 3, 32, 32), labels=torch.zeros(1, 32, 32, dtype=torch.long))
