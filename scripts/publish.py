@@ -10,7 +10,14 @@ from collections.abc import Sequence
 
 from transformers.utils.logging import disable_progress_bar
 
-from sapa_hf.publishing import assemble_folder, check_folder, find_model, find_results, push_folder
+from sapa_hf.publishing import (
+    assemble_folder,
+    check_folder,
+    find_model,
+    find_results,
+    push_folder,
+    recorded_base,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -47,9 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def publish(options: argparse.Namespace):
     """Assemble the folder and load it back in a bare interpreter."""
     model, results = find_model(options.run, options.model), find_results(options.run, options.model)
-    folder = assemble_folder(
-        model, options.output_dir, results, options.repo_id, options.base_model, options.overwrite
-    )
+    base = options.base_model or recorded_base(options.run, options.model)
+    folder = assemble_folder(model, options.output_dir, results, options.repo_id, base, options.overwrite)
     difference = check_folder(folder)
     print(
         f"wrote {folder}"

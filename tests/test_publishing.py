@@ -12,8 +12,9 @@ from published import METRICS, edit_json, save_model, tiny_model, write_run
 from safetensors.torch import load_file, save_file
 
 import sapa_hf.publishing.card
-from sapa_hf.publishing import assemble_folder, find_model, find_results, load_strict
-from sapa_hf.publishing.card import set_revision
+from sapa_hf.modeling import UPSAMPLERS
+from sapa_hf.publishing import assemble_folder, find_model, find_results, load_strict, recorded_base
+from sapa_hf.publishing.card import set_revision, write_card
 from sapa_hf.publishing.licence import licence_for
 from sapa_hf.scripts.publish import main
 
@@ -155,6 +156,21 @@ def test_the_card_counts_parameters_and_flops(tmp_path):
     assert "its 6 upsamplers alone" in text and "Table 1 counts two" in text
 
 
+@pytest.mark.parametrize("name", [name for name in UPSAMPLERS if name != "max_unpool"])
+def test_the_card_says_of_every_upsampler_what_it_is(tmp_path, name):
+    model = tiny_model(name)
+    text = write_card(tmp_path, model, None).read_text()
+    affiliates = name in ("sapa-i", "sapa-b", "sapa-g", "sapa-p")
+    assert ("upsamples by similarity" in text) == affiliates
+    assert ("the plain model" in text) == (name in ("nearest", "bilinear"))
+    (line,) = [line for line in text.splitlines() if line.startswith("- Upsampler: ")]
+    assert ("kernel size 5" in line) == (affiliates or name in ("carafe", "fade"))
+    assert ("embedding dimension 8" in line) == (affiliates and name != "sapa-i")
+    assert ("fuses the stages before" in text) == (
+        name not in ("bilinear", "deconv", "pixel_shuffle", "dysample", "sapa-d", "fade")
+    )
+
+
 def test_class_names_cannot_break_the_card(tmp_path):
     name = "a|b\n# <script>`x`"
     row = {"id": 1, "name": name, "iou": 0.1, "boundary_iou": 0.1, "accuracy": 0.1, "pixels": 1}
@@ -203,6 +219,8 @@ def test_last_weights_have_results_only_if_they_are_the_best(tmp_path):
     assert find_results(run, "best") and find_results(run, "last") is None
     assert find_results(write_run(tmp_path / "run2", best_step=30), "last")
     assert find_results(run, str(run / "best")) is None  # a folder has a file of its own
+    assert recorded_base(run, "best") == recorded_base(run, "last") == "scratch"
+    assert recorded_base(write_run(tmp_path / "run3", "nvidia/mit-b1"), "last") == "nvidia/mit-b1"
     with pytest.raises(FileNotFoundError, match="Has the run finished"):
         find_model(tmp_path)
 

@@ -79,6 +79,8 @@ def test_push_uploads_the_checked_folder_and_its_card_names_the_commit(hub, tmp_
     run, folder = write_run(tmp_path / "run"), tmp_path / "tiny"
     folder.mkdir()
     (folder / "private.txt").write_text("not for the Hub")
+    (folder / "notes").mkdir()
+    (folder / "notes" / "secret.json").write_text("{}")  # of a published kind, but not the folder's own
     environment = os.environ | {
         "HF_ENDPOINT": hub.url,
         "HF_HUB_OFFLINE": "0",

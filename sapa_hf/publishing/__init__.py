@@ -3,7 +3,7 @@
 from .card import write_card
 from .check import check_folder
 from .family import FAMILIES, Family
-from .folder import assemble_folder, find_model, find_results
+from .folder import assemble_folder, find_model, find_results, recorded_base
 from .push import push_folder
 from .strict import load_strict
 
@@ -16,5 +16,6 @@ __all__ = [
     "find_results",
     "load_strict",
     "push_folder",
+    "recorded_base",
     "write_card",
 ]

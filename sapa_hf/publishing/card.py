@@ -5,9 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
-from transformers import PreTrainedModel
+from transformers import PretrainedConfig, PreTrainedModel
 
 from sapa_hf.complexity import Complexity, count_model
+from sapa_hf.modeling import SAPA, GuidedUpsampler
+from sapa_hf.modeling import UPSAMPLERS as MODULES
+from sapa_hf.modeling.upsampler import config_options
 
 from .family import Family, family_of
 from .licence import is_hub_id, licence_for
@@ -18,11 +21,20 @@ NO_REVISION = "FULL-COMMIT-HASH"
 UPSAMPLERS = {
     "nearest": "nearest neighbour",
     "bilinear": "bilinear interpolation",
+    "deconv": "transposed convolution",
+    "pixel_shuffle": "pixel shuffle: a convolution whose channels become pixels",
+    "carafe": "CARAFE: window kernels predicted from the decoder feature",
+    "indexnet": "IndexNet: nearest neighbour, times an index map read from the encoder map",
+    "a2u": "A2U: 3 x 3 window kernels predicted from the encoder map's second-order statistics",
+    "fade": "FADE: window kernels predicted from encoder map and decoder feature",
+    "dysample": "DySample: bilinear reads at points that the decoder feature shifts",
     "sapa-i": "SAPA-I: inner products of the normalised guide and feature, no parameters",
     "sapa-b": "SAPA-B: inner products of projected guide and feature",
     "sapa-g": "SAPA-G: as SAPA-B, with a gate that mixes the feature into the query",
     "sapa-p": "SAPA-P: as SAPA-B, with the feature added to the query",
+    "sapa-d": "SAPA-D: similarity with nine points that the decoder feature places, in place of a window",
 }
+PLAIN = ("nearest", "bilinear")
 
 
 def write_card(
@@ -62,7 +74,11 @@ def write_card(
         revision=NO_REVISION,
         architecture=type(model).__name__,
         config=config,
-        upsampler=UPSAMPLERS.get(config.upsampler, config.upsampler),
+        upsampler=UPSAMPLERS[config.upsampler],
+        options=_options(config),
+        plain=config.upsampler in PLAIN,
+        affiliates=MODULES[config.upsampler].module is SAPA,
+        reassembles=all(part.reassembles for part in model.modules() if isinstance(part, GuidedUpsampler)),
         labels=[_line(label) for _, label in sorted(config.id2label.items())],
         cost=_cost(count_model(model, *SIZE)),
         licence=licence.text,
@@ -90,6 +106,18 @@ def set_revision(folder: str | Path, commit: str) -> None:
     if not found:
         raise ValueError(f'{path} has no line `revision = "..."`; publish the model again.')
     path.write_text(card, encoding="utf-8")
+
+
+def _options(config: PretrainedConfig) -> str:
+    """List the options that the upsampler has, such as "kernel size 5, softmax weights"."""
+    words = {
+        "kernel_size": "kernel size {}",
+        "embedding_dim": "embedding dimension {}",
+        "normalization": "{} weights",
+        "border": 'border "{}"',
+    }
+    own = config_options(config)
+    return ", ".join(words[name].format(own[name]) for name in MODULES[config.upsampler].options)
 
 
 def _measured(family: Family, results: Mapping | None) -> dict | None:

@@ -51,7 +51,7 @@ def assemble_folder(
 
     model.save_pretrained(output)  # weights, config with auto_map, and the code
     processor.save_pretrained(output)
-    base_model = base_model or _recorded_base(results)
+    base_model = base_model or _base(results)
     (output / "LICENSE").write_text(licence_for(base_model).text + "\n", encoding="utf-8")
     if results is None:
         (output / RESULTS).unlink(missing_ok=True)  # an earlier model's
@@ -80,14 +80,19 @@ def find_results(run: str | Path, model: str = "best") -> dict | None:
     A run scores its best weights. The last ones are measured only if they are the best; for a folder its own
     results.json counts.
     """
-    path = (Path(run) if model in ("best", "last") else Path(model)) / RESULTS
-    if not path.is_file():
-        return None
-    results = read_results(path)
-    training = results["training"]
+    results = _results_of(run, model)
+    training = (results or {}).get("training", {})
     if model == "last" and training.get("best_step") != training.get("steps"):
         return None
     return results
+
+
+def recorded_base(run: str | Path, model: str = "best") -> str | None:
+    """Read what a model's training started from, "scratch" if nothing; None where it is not recorded.
+
+    A run records it for its last weights too, which its results may not have measured.
+    """
+    return _base(_results_of(run, model))
 
 
 def without_local_paths(value: Any) -> Any:
@@ -101,7 +106,12 @@ def without_local_paths(value: Any) -> Any:
     return value
 
 
-def _recorded_base(results: Mapping | None) -> str | None:
+def _results_of(run: str | Path, model: str) -> dict | None:
+    path = (Path(run) if model in ("best", "last") else Path(model)) / RESULTS
+    return read_results(path) if path.is_file() else None
+
+
+def _base(results: Mapping | None) -> str | None:
     settings = (results or {}).get("training", {}).get("settings", {})
     return (settings["checkpoint"] or SCRATCH) if "checkpoint" in settings else None
 

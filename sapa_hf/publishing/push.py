@@ -6,7 +6,7 @@ from huggingface_hub import HfApi
 
 from .card import set_revision
 
-# Whatever else lies in the folder stays at home.
+# Whatever else lies in the folder, or in folders below it, stays at home.
 PUBLISHED = ["*.safetensors", "*.json", "*.py", "README.md", "LICENSE"]
 
 
@@ -26,8 +26,9 @@ def push_folder(folder: str | Path, repo_id: str, private: bool = False) -> str:
     """
     folder, api = Path(folder), HfApi()
     api.create_repo(repo_id, private=private, exist_ok=True)
+    names = [path.name for path in folder.iterdir() if path.is_file() and any(map(path.match, PUBLISHED))]
     commit = api.upload_folder(
-        repo_id=repo_id, folder_path=folder, commit_message="Add the model", allow_patterns=PUBLISHED
+        repo_id=repo_id, folder_path=folder, commit_message="Add the model", allow_patterns=names
     ).oid
     set_revision(folder, commit)
     api.upload_file(

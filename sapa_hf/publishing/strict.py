@@ -68,8 +68,7 @@ def check_weights(folder: Path) -> None:
         ValueError: A file is something else.
     """
     if (folder / INDEX).is_file():
-        shards = json.loads((folder / INDEX).read_text(encoding="utf-8"))["weight_map"].values()
-        paths = [folder / Path(shard).name for shard in sorted(set(shards))]
+        paths = [folder / Path(shard).name for shard in _shards(folder / INDEX)]
     else:
         paths = [folder / WEIGHTS]
     for path in paths:
@@ -79,6 +78,15 @@ def check_weights(folder: Path) -> None:
         pickles = sorted(p.name for p in folder.glob("*.bin"))
         hint = f" {pickles[0]} is a pickle and is not read: save it anew as safetensors." if pickles else ""
         raise FileNotFoundError(f"{path} does not exist.{hint}")
+
+
+def _shards(index: Path) -> list[str]:
+    try:
+        return sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f'{index} must be JSON with a "weight_map" of names; save the model anew.'
+        ) from error
 
 
 def _check_file(path: Path) -> None:
