@@ -37,9 +37,9 @@ def versions() -> dict[str, str | None]:
     return found
 
 
-def hardware() -> str:
-    """Name of the accelerator, or of the processor and its number of cores."""
-    if torch.cuda.is_available():
+def hardware(device: torch.device | str) -> str:
+    """Name of the accelerator that this device is, or of the processor and its number of cores."""
+    if torch.device(device).type == "cuda":
         return f"{torch.cuda.device_count()} x {torch.cuda.get_device_name()}"
     name = platform.processor() or platform.machine()
     information = Path("/proc/cpuinfo")
@@ -49,13 +49,13 @@ def hardware() -> str:
     return f"{name}, {os.cpu_count()} cores"
 
 
-def peak_memory_megabytes() -> float | None:
-    """Most memory this process held so far: on the GPU where there is one, else of the process itself.
+def peak_memory_megabytes(device: torch.device | str) -> float | None:
+    """Most memory this process held so far: on this device if it is a GPU, else of the process itself.
 
     None where the system does not tell (Windows).
     """
-    if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated() / 1e6
+    if torch.device(device).type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 1e6
     try:
         import resource
     except ImportError:

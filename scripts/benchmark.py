@@ -31,11 +31,11 @@ def main() -> None:
     parts = {}
     if "goals" in arguments.parts and device == "cpu":
         parts["goals"] = benchmark_goals(rounds)
+    dtype = getattr(torch, arguments.dtype)
     if "operator" in arguments.parts:
-        dtype = getattr(torch, arguments.dtype)
         parts["operator"] = benchmark_operator(batch, device, dtype, rounds, not arguments.no_compile)
     if "model" in arguments.parts:
-        parts["model"] = benchmark_model(batch, device=device, rounds=rounds)
+        parts["model"] = benchmark_model(batch, device=device, dtype=dtype, rounds=rounds)
     print(write_report(arguments.output_dir, parts, settings))
 
 

@@ -9,6 +9,7 @@ Started again it goes on where it stopped. Writes study.json, study.md and study
 import argparse
 import logging
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from sapa_hf.study import finish_runs, plan_runs, write_report
@@ -26,7 +27,11 @@ def parse_arguments(tokens: Sequence[str] | None = None) -> tuple[argparse.Names
     parser.add_argument("--output_dir", type=Path, required=True)
     parser.add_argument("--title", help="of the plot")
     parser.add_argument("--report_only", action="store_true", help="train nothing, report what is finished")
-    return parser.parse_known_args(tokens)
+    options, settings = parser.parse_known_args(tokens)
+    options.baseline = options.baseline or options.variants[0]
+    if options.baseline not in options.variants:
+        parser.error(f"--baseline {options.baseline} is not among the variants {', '.join(options.variants)}")
+    return options, settings
 
 
 def main(tokens: Sequence[str] | None = None) -> None:
@@ -34,12 +39,12 @@ def main(tokens: Sequence[str] | None = None) -> None:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
     options, settings = parse_arguments(tokens)
     runs = plan_runs(settings, options.vary, options.variants, options.seeds, options.output_dir)
-    baseline = options.baseline or options.variants[0]
-    for count in range(1, len(runs) + 1):
-        if not options.report_only:
-            finish_runs(runs[:count])
-        table = write_report(runs, options.vary, baseline, settings, options.output_dir, options.title)
-    print(table)
+    report = partial(
+        write_report, runs, options.vary, options.baseline, settings, options.output_dir, options.title
+    )
+    if not options.report_only:
+        finish_runs(runs, after_each=report)
+    print(report())
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """A study in small: real trainings in processes of their own, and its arithmetic on known figures."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from sapa_hf.study import draw_plot, finish_runs, plan_runs, read_runs, summarize, summary_table
+from sapa_hf.scripts.study import parse_arguments
+from sapa_hf.study import draw_plot, finish_runs, plan_runs, read_runs, summarize, summary_table, write_report
 
 TINY = (
     "segformer_tiny_scenes",
@@ -84,6 +86,12 @@ def test_plan_goes_seed_by_seed_and_refuses_wrong_settings_before_training(tmp_p
     ]
     with pytest.raises(ValueError, match="max_step"):
         plan_runs([*TINY, "max_step=3"], "upsampler", ["bilinear"], [0], tmp_path)
+    with pytest.raises(ValueError, match="'sapa-x' came"):
+        plan_runs(TINY, "upsampler", ["bilinear", "sapa-x"], [0], tmp_path)
+    with pytest.raises(ValueError, match="kernel_size must be odd"):
+        plan_runs(TINY, "upsampler_kernel_size", ["3", "4"], [0], tmp_path)
+    with pytest.raises(ValueError, match="task must be one of depth, segmentation; 'depht' came"):
+        plan_runs([*TINY, "task=depht"], "upsampler", ["bilinear"], [0], tmp_path)
     with pytest.raises(ValueError, match="variants must be listed, each once; bilinear, bilinear came"):
         plan_runs(TINY, "upsampler", ["bilinear", "bilinear"], [0], tmp_path)
 
@@ -130,3 +138,36 @@ def test_finished_run_with_other_settings_is_not_taken_for_this_studys(study):
     runs = plan_runs([*TINY, "learning_rate=0.5"], "upsampler", ["bilinear"], [0], folder)
     with pytest.raises(ValueError, match=r"other settings \(learning_rate 0.008, now 0.5\)"):
         finish_runs(runs)
+    with pytest.raises(ValueError, match="other settings"):
+        read_runs(runs)  # nor is it reported as if it were
+
+
+def test_runs_that_learnt_from_different_data_are_not_compared(study, tmp_path):
+    folder, _ = study
+    shutil.copytree(folder, tmp_path / "mixed")
+    path = tmp_path / "mixed" / "dysample-seed0" / "results.json"
+    results = json.loads(path.read_text())
+    results["training"]["data"] = "something else"
+    path.write_text(json.dumps(results))
+    with pytest.raises(ValueError, match="bilinear-seed0 and .*dysample-seed0 learnt from different data"):
+        read_runs(plan_runs(TINY, "upsampler", ["bilinear", "dysample"], [0], tmp_path / "mixed"))
+
+
+def test_report_names_the_whole_command_but_not_where_the_data_lies(study):
+    folder, _ = study
+    for place in (
+        ["data_path=/secret"],
+        ["--data_path=/secret"],
+        ["--data_path", "/secret"],
+    ):
+        runs = plan_runs([*TINY, *place], "upsampler", ["bilinear", "dysample"], [0], folder)
+        write_report(runs, "upsampler", "dysample", [*TINY, *place], folder, "a title")
+        command = json.loads((folder / "study.json").read_text())["command"]
+        assert "/secret" not in command and "FOLDER" in command
+        assert "--baseline dysample --title 'a title'" in command
+
+
+def test_a_baseline_that_is_no_variant_is_refused(capsys):
+    with pytest.raises(SystemExit):
+        parse_arguments(["--variants", "bilinear", "--baseline", "bilinaer", "--output_dir", "x"])
+    assert "--baseline bilinaer is not among the variants bilinear" in capsys.readouterr().err

@@ -87,10 +87,10 @@ def benchmark_operator(
     return [
         {
             "form": name,
-            "forward_ms": first[name]["ms"],
-            "forward_ratio": first[name]["ms"] / first[BASELINE]["ms"],
-            "training_ms": second[name]["ms"],
-            "training_ratio": second[name]["ms"] / second[BASELINE]["ms"],
+            "forward_ms": first[name],
+            "forward_ratio": first[name] / first[BASELINE],
+            "training_ms": second[name],
+            "training_ratio": second[name] / second[BASELINE],
             "saved_mb": sum(saved_megabytes(lambda f=form, m=maps: f(*m)) for maps in trained),
         }
         for name, form in contenders.items()

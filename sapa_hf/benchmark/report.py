@@ -8,7 +8,7 @@ from ..provenance import hardware, versions
 TITLES = {
     "operator": "The operator's six calls in SegFormer-B1 at 512 x 512 (d 64, C 256, K 5)",
     "model": "SegFormer-B1 whole, 512 x 512, 150 classes",
-    "goals": "The CPU kernel and its goals (kernel/benchmarks/RESULTS.md explains the columns)",
+    "goals": "The CPU kernel and its goals, each row with a batch, type and threads of its own",
 }
 HEADINGS = {
     "form": "form",
@@ -50,7 +50,7 @@ def write_report(folder: Path, parts: dict[str, list[dict]], settings: dict) -> 
         parts: Rows by part, "operator", "model" or "goals".
         settings: What was run: commit, batch, threads, precision, device.
     """
-    about = {**settings, "hardware": hardware(), **versions()}
+    about = {**settings, "hardware": hardware(settings["device"]), **versions()}
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "benchmark.json").write_text(json.dumps({"about": about, **parts}, indent=2) + "\n")
     text = "# Benchmark\n\nMedians of interleaved rounds: read the ratios, machines are noisy.\n\n"

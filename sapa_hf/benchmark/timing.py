@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 def time_side_by_side(
     contenders: dict[str, Callable[[], object]], rounds: int = 7, device: str = "cpu", title: str = ""
-) -> dict[str, dict[str, float]]:
+) -> dict[str, float]:
     """Time functions against each other.
 
     Args:
@@ -20,7 +20,7 @@ def time_side_by_side(
         title: What the progress bar says.
 
     Returns:
-        For each name "ms", the median of its rounds, and "fastest_ms".
+        For each name the median of its rounds, milliseconds.
     """
     for run in contenders.values():
         run()
@@ -32,7 +32,7 @@ def time_side_by_side(
             run()
             _wait(device)
             times[name].append(1e3 * (time.perf_counter() - start))
-    return {name: {"ms": statistics.median(t), "fastest_ms": min(t)} for name, t in times.items()}
+    return {name: statistics.median(t) for name, t in times.items()}
 
 
 def saved_megabytes(run: Callable[[], torch.Tensor]) -> float:

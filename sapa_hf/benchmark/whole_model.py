@@ -34,9 +34,22 @@ def models(device: str) -> dict[str, tuple[torch.nn.Module, str]]:
 
 
 def benchmark_model(
-    batch: int = 1, size: int = 512, device: str = "cpu", rounds: int = 7, training: bool = True
+    batch: int = 1,
+    size: int = 512,
+    device: str = "cpu",
+    dtype: torch.dtype = torch.float32,
+    rounds: int = 7,
+    training: bool = True,
 ) -> list[dict]:
     """Time inference and a training step of each model on one image size.
+
+    Args:
+        batch: Images at a time.
+        size: Their side, pixels.
+        device: "cpu" or "cuda".
+        dtype: float32, or what autocast computes in.
+        rounds: How many rounds of inference; training takes half as many.
+        training: Whether to time training steps.
 
     Returns:
         One row a model: milliseconds, how many times transformers' they are, the megabytes that a training
@@ -47,12 +60,13 @@ def benchmark_model(
     contenders = models(device)
 
     def infer(model: torch.nn.Module, choice: str) -> None:
-        with torch.inference_mode(), use_kernel(choice):
+        with torch.inference_mode(), use_kernel(choice), precision(device, dtype):
             model.eval()(images)
 
     def train(model: torch.nn.Module, choice: str) -> torch.Tensor:
         with use_kernel(choice):
-            loss = model.train()(images, labels=labels).loss
+            with precision(device, dtype):
+                loss = model.train()(images, labels=labels).loss
             model.zero_grad()
             loss.backward()
             return loss
@@ -61,8 +75,8 @@ def benchmark_model(
     rows = [
         {
             "model": name,
-            "inference_ms": inference[name]["ms"],
-            "inference_ratio": inference[name]["ms"] / inference[BASELINE]["ms"],
+            "inference_ms": inference[name],
+            "inference_ratio": inference[name] / inference[BASELINE],
         }
         for name in contenders
     ]
@@ -70,22 +84,29 @@ def benchmark_model(
         steps = time_side_by_side(_bind(train, contenders), max(3, rounds // 2), device, "training step")
         for row in rows:
             name = row["model"]
-            row["training_ms"] = steps[name]["ms"]
-            row["training_ratio"] = steps[name]["ms"] / steps[BASELINE]["ms"]
+            row["training_ms"] = steps[name]
+            row["training_ratio"] = steps[name] / steps[BASELINE]
             row["saved_mb"] = saved_megabytes(lambda n=name: train(*contenders[n]))
-            row["peak_mb"] = _in_new_process(training_peak, row["model"], batch, size, device)
+            row["peak_mb"] = _in_new_process(training_peak, row["model"], batch, size, device, dtype)
     return rows
 
 
-def training_peak(name: str, batch: int, size: int, device: str) -> float | None:
+def precision(device: str, dtype: torch.dtype) -> torch.autocast:
+    """Autocast to a dtype, or not at all for float32."""
+    return torch.autocast(device, dtype if dtype != torch.float32 else None, enabled=dtype != torch.float32)
+
+
+def training_peak(name: str, batch: int, size: int, device: str, dtype: torch.dtype) -> float | None:
     """Take one training step of a contender: the megabytes at its peak beyond those of model and batch."""
     model, choice = models(device)[name]
     images = torch.randn(batch, 3, size, size, device=device)
     labels = torch.randint(0, 150, (batch, size, size), device=device)
     before = torch.cuda.memory_allocated() if device == "cuda" else psutil.Process().memory_info().rss
     with use_kernel(choice):
-        model.train()(images, labels=labels).loss.backward()
-    peak = peak_memory_megabytes()
+        with precision(device, dtype):
+            loss = model.train()(images, labels=labels).loss
+        loss.backward()
+    peak = peak_memory_megabytes(device)
     return None if peak is None else peak - before / 1e6
 
 

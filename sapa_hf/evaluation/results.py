@@ -73,7 +73,7 @@ def write_results(
         "training": extra.pop("training", {}),
         "commit": source_commit(),
         "versions": versions(),
-        "hardware": hardware(),
+        "hardware": hardware(next(model.parameters()).device),
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
     }
     results = _plain(results | extra)

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from sapa_hf.modeling.checks import check_choice
+from sapa_hf.tasks import TASKS
 from sapa_hf.training import parse_arguments
 
 _UNFIT = re.compile(r"[^\w.-]")  # for a folder's name
@@ -41,7 +43,9 @@ def plan_runs(
         folder: Where the run folders go.
 
     Raises:
-        ValueError: A variant or seed is listed twice, or training would refuse the settings.
+        TypeError: An option of the upsampler has the wrong type.
+        ValueError: A variant or seed is listed twice, the task is unknown, or training would refuse the
+            settings.
     """
     for name, values in (("variants", variants), ("seeds", seeds)):
         if len(set(values)) < len(values) or not values:
@@ -53,6 +57,7 @@ def plan_runs(
         for variant in variants:
             place = folder / f"{_UNFIT.sub('_', variant)}-seed{seed}"
             tokens = (*settings, f"{vary}={variant}", f"seed={seed}", f"output_dir={place}")
-            parse_arguments(tokens)  # a wrong setting is told before the first hour of training, not after
+            arguments = parse_arguments(tokens)  # a wrong setting is told before the first hour of training
+            check_choice("task", arguments.run.task, tuple(TASKS))
             runs.append(PlannedRun(variant, seed, place, tokens))
     return runs

@@ -33,11 +33,12 @@ def write_report(
     Returns:
         The table, Markdown.
     """
-    shown = ["data_path=FOLDER" if setting.startswith("data_path=") else setting for setting in settings]
     variants = list(dict.fromkeys(run.variant for run in runs))
     seeds = list(dict.fromkeys(str(run.seed) for run in runs))
-    command = ["python", "scripts/study.py", *shown]
+    command = ["python", "scripts/study.py", *_without_place(settings)]
     command += ["--vary", vary, "--variants", *variants, "--seeds", *seeds]
+    command += ["--baseline", baseline] if baseline != variants[0] else []
+    command += ["--title", title] if title else []
     command = shlex.join([*command, "--output_dir", f"studies/{folder.name}"])
     records = read_runs(runs)
     table = summary_table(records, baseline)
@@ -46,5 +47,21 @@ def write_report(
     (folder / "study.json").write_text(json.dumps(study, indent=2) + "\n", encoding="utf-8")
     (folder / "study.md").write_text(f"`{command}`\n\n{table}\n", encoding="utf-8")
     if records:
-        draw_plot(records, baseline, folder / "study.png", title or f"{settings[0]}: {vary}")
+        draw_plot(
+            records,
+            baseline,
+            folder / "study.png",
+            title or f"{settings[0] if settings else 'study'}: {vary}",
+        )
     return table
+
+
+def _without_place(settings: Sequence[str]) -> list[str]:
+    """Leave out where the data lies, in each form that a command line may give it."""
+    shown = list(settings)
+    for number, setting in enumerate(settings):
+        if setting.removeprefix("--").startswith("data_path="):
+            shown[number] = "data_path=FOLDER"
+        elif number and settings[number - 1] == "--data_path":
+            shown[number] = "FOLDER"
+    return shown

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from sapa_hf.evaluation import read_results
 from sapa_hf.training import as_settings, parse_arguments
@@ -13,16 +13,20 @@ from sapa_hf.training import as_settings, parse_arguments
 from .matrix import PlannedRun
 
 logger = logging.getLogger(__name__)
-# Settings that do not change what a run learns, or that name its place.
+# Settings that do not change what a run learns, or that name its place; what lies there is compared later.
 PLACES = {"output_dir", "resume", "overwrite", "data_path", "num_workers", "log_steps", "tracker", "pictures"}
 PLACES |= {"checkpoint_steps", "keep_checkpoints"}
 
 
-def finish_runs(runs: Sequence[PlannedRun]) -> None:
+def finish_runs(runs: Sequence[PlannedRun], after_each: Callable[[], object] = lambda: None) -> None:
     """Train what is not yet trained, one run after the other; one that was cut short goes on.
 
     A run is finished when its folder has a results file, which is checked to come from these settings. A
     process a run keeps their memory apart, and a crash from ending the study's other runs' results.
+
+    Args:
+        runs: The plan.
+        after_each: Is called when another run is finished.
 
     Raises:
         ValueError: A finished run in the folder had other settings.
@@ -41,6 +45,7 @@ def finish_runs(runs: Sequence[PlannedRun]) -> None:
                 f"{title} ended with status {done.returncode} and no results file in {run.folder}; look at "
                 "its messages above, then start the study again: it goes on from the last checkpoint."
             )
+        after_each()
 
 
 def is_finished(run: PlannedRun) -> bool:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from sapa_hf.evaluation import read_results
 
 from .matrix import PlannedRun
+from .runner import is_finished
 
 
 class Figure(NamedTuple):
@@ -44,12 +45,16 @@ FIGURES = {
 
 
 def read_runs(runs: Sequence[PlannedRun]) -> list[dict[str, Any]]:
-    """Collect what the finished runs measured; runs without a results file are left out."""
-    records = []
+    """Collect what the finished runs measured; runs without a results file are left out.
+
+    Raises:
+        ValueError: A run had other settings than the plan's, or they learnt from different data.
+    """
+    records, data = [], {}
     for run in runs:
-        path = run.folder / "results.json"
-        if path.exists():
-            results, speeds = read_results(path), _speeds(run)
+        if is_finished(run):
+            results, speeds = read_results(run.folder / "results.json"), _speeds(run)
+            data.setdefault(results["training"].get("data"), run.folder)
             records.append(
                 {
                     "variant": run.variant,
@@ -67,6 +72,13 @@ def read_runs(runs: Sequence[PlannedRun]) -> list[dict[str, Any]]:
                     "date": results["date"],
                 }
             )
+    data.pop(None, None)  # written before the data's fingerprint was
+    if len(data) > 1:
+        folders = " and ".join(map(str, data.values()))
+        raise ValueError(
+            f"{folders} learnt from different data, so they cannot be compared: give each data set a study "
+            "of its own, another --output_dir."
+        )
     return records
 
 

@@ -195,9 +195,10 @@ class Trainer:
             "seed": self.arguments.run.seed,
             "skipped_samples": self.progress.skipped_samples,
             "ignored_steps": self.progress.ignored_steps,
-            "peak_memory_mb": peak_memory_megabytes(),
+            "peak_memory_mb": peak_memory_megabytes(self.accelerator.device),
             "recipe": self.arguments.run.recipe,
             "settings": as_settings(self.arguments),
+            "data": self.task.fingerprint(),
         }
         return self.task.report(best, self.accelerator, training, self.folder.results)
 

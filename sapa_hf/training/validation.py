@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from sapa_hf.modeling.upsampler import check_config
+
 from .arguments import Arguments
 
 Rule = tuple[Callable[[object], bool], str]
@@ -44,6 +46,7 @@ def check_arguments(arguments: Arguments) -> None:
     """Refuse values that no run can use.
 
     Raises:
+        TypeError: an option of the upsampler has the wrong type.
         ValueError: naming the key, what came and what is needed.
     """
     values = {key: value for group in arguments for key, value in vars(group).items()}
@@ -52,6 +55,7 @@ def check_arguments(arguments: Arguments) -> None:
             raise ValueError(f"{key} must be {needed}, got {values[key]!r}")
     if arguments.data.cat_max_ratio == 0:
         raise ValueError("cat_max_ratio must be above 0; 1 turns the check off")
+    check_config(arguments.model)
     evaluation = arguments.evaluation
     short, longest = evaluation.eval_short_side, evaluation.eval_max_side
     if short is not None and short > longest:
