@@ -20,8 +20,7 @@ from sapa_hf import (
     build_upsampler,
     modeling,
 )
-from sapa_hf.complexity import UPSAMPLERS as FORMULAS
-from sapa_hf.complexity import Cost, count_model, count_upsampler, count_upsamplers
+from sapa_hf.complexity import FORMULAS, Cost, count_model, count_upsampler, count_upsamplers
 from sapa_hf.modeling import UPSAMPLERS, GuidedUpsampler
 
 B1 = {
@@ -45,6 +44,24 @@ LEARNED = sorted(set(UPSAMPLERS) - {"max_unpool", "bilinear", "nearest"})
 def segformer(upsampler, embedding_dim=64, **config):
     config = SapaSegformerConfig(upsampler=upsampler, upsampler_embedding_dim=embedding_dim, **config)
     return SapaSegformerForSemanticSegmentation(config)
+
+
+def test_torchs_own_layers_of_the_same_names_are_no_upsamplers():
+    plain = nn.Sequential(nn.Conv2d(3, 4, 1), nn.PixelShuffle(2))
+    assert count_upsamplers(plain, 32, 32) == {}
+
+
+def test_an_upsampler_called_by_keywords_is_counted():
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.up = build_upsampler("sapa-b", 3, 3, embedding_dim=4)
+
+        def forward(self, image):
+            return self.up(feature=image[:, :, ::2, ::2], guide=image)
+
+    model = Model()
+    assert count_upsamplers(model, 16, 16) == {"up": count_upsampler(model.up, (3, 16, 16), (3, 8, 8))}
 
 
 def test_bilinear_segformer_b1_is_the_published_baseline():

@@ -112,6 +112,17 @@ def test_images_of_one_name_keep_their_endings(tmp_path):
         predict_files(predictor, [tmp_path / "b.png", tmp_path / "x"], tmp_path / "out", progress=False)
 
 
+def test_inputs_may_come_from_a_generator(tmp_path):
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).write_bytes(b"no image")  # so that no predictor is needed
+    places = [place for _, place in find_images(path for path in sorted(tmp_path.iterdir()))]
+    assert places == [Path("a.png"), Path("b.png")]
+    assert predict_files(None, (path for path in [tmp_path]), tmp_path / "out", progress=False).keys() == {
+        tmp_path / "a.png",
+        tmp_path / "b.png",
+    }
+
+
 def test_missing_inputs_are_named(tmp_path):
     with pytest.raises(ValueError, match="nowhere"):
         find_images([tmp_path / "nowhere"])

@@ -19,6 +19,6 @@ released code have three, as we do.
 
 from .cost import Complexity, Cost
 from .counting import count_model, count_upsampler, count_upsamplers
-from .formulas import UPSAMPLERS
+from .formulas import FORMULAS
 
-__all__ = ["UPSAMPLERS", "Complexity", "Cost", "count_model", "count_upsampler", "count_upsamplers"]
+__all__ = ["FORMULAS", "Complexity", "Cost", "count_model", "count_upsampler", "count_upsamplers"]

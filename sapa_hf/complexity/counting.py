@@ -1,6 +1,7 @@
 """Counting a model while it runs, and an upsampler from its sizes."""
 
 import copy
+import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -12,7 +13,7 @@ from transformers import PreTrainedModel
 
 from ..eval_mode import eval_mode
 from .cost import Complexity, Cost
-from .formulas import UPSAMPLERS
+from .formulas import FORMULAS
 
 
 def count_model(model: PreTrainedModel, height: int = 512, width: int = 512) -> Complexity:
@@ -57,10 +58,10 @@ def count_upsampler(upsampler: nn.Module, guide: tuple[int, int, int], feature: 
         ValueError: It is no upsampler of ours, or one that was not made for these shapes.
     """
     name = type(upsampler).__name__
-    if name not in UPSAMPLERS:
-        raise ValueError(f"{name} is no upsampler; there are {', '.join(UPSAMPLERS)}.")
+    if name not in FORMULAS:
+        raise ValueError(f"{name} is no upsampler; there are {', '.join(FORMULAS)}.")
     upsampler.check_maps(*(torch.empty(1, *shape, device="meta") for shape in (guide, feature)))
-    multiply_adds = UPSAMPLERS[name](upsampler, guide[1:], feature[1:], feature[0])
+    multiply_adds = FORMULAS[name](upsampler, guide[1:], feature[1:], feature[0])
     return Cost(_parameters(upsampler), multiply_adds)
 
 
@@ -101,10 +102,11 @@ def _watched(model: nn.Module, flops: Callable[[], int] = lambda: 0) -> Iterator
         return hook
 
     def after(name):
-        def hook(part, arguments, output):
-            guide, feature = arguments[:2]
+        def hook(part, arguments, keywords, output):
+            called = inspect.signature(part.forward).bind(*arguments, **keywords).arguments
+            guide, feature = called["guide"], called["feature"]
             measured = (flops() - started[name]) // 2
-            formula = UPSAMPLERS[type(part).__name__]
+            formula = FORMULAS[type(part).__name__]
             exact = formula(part, tuple(guide.shape[2:]), tuple(feature.shape[2:]), output.shape[1])
             costs[name] = costs.get(name, Cost(_parameters(part), 0)) + Cost(0, exact)
             excess[name] = excess.get(name, 0) + measured - exact
@@ -113,9 +115,10 @@ def _watched(model: nn.Module, flops: Callable[[], int] = lambda: 0) -> Iterator
 
     try:
         for name, part in model.named_modules():
-            if type(part).__name__ in UPSAMPLERS:
+            # By attribute too: torch has layers of the same names, and remote code has classes of its own.
+            if hasattr(part, "reassembles") and type(part).__name__ in FORMULAS:
                 handles.append(part.register_forward_pre_hook(before(name)))
-                handles.append(part.register_forward_hook(after(name)))
+                handles.append(part.register_forward_hook(after(name), with_kwargs=True))
         yield costs, excess
     finally:
         for handle in handles:

@@ -94,7 +94,7 @@ def _weights(*layers: nn.Module) -> int:
 
 
 # By class name, since a model loaded as remote code has classes of its own.
-UPSAMPLERS: dict[str, Formula] = {
+FORMULAS: dict[str, Formula] = {
     "Nearest": nothing,
     "Bilinear": nothing,
     "MaxUnpool": nothing,

@@ -52,7 +52,9 @@ def evaluate_checkpoint(
     """
     model = load_model(name_or_path, revision, trust_remote_code, accelerator.device)
     processor = load_processor(name_or_path, revision, trust_remote_code)
-    if task_ending(model.config, name_or_path) == "ForDepthEstimation":
+    ending = task_ending(model.config, name_or_path)
+    _refuse_foreign_options(name_or_path, ending, {"scales": views.get("scales")} | dict(metric or {}))
+    if ending == "ForDepthEstimation":
         task, target, score = "depth-estimation", "depth", partial(evaluate_depth, metric=metric)
         protocol = depth_format(processor, short_side) | views
         recorded = protocol | {"metric": dict(metric or {})}
@@ -75,6 +77,17 @@ def evaluate_checkpoint(
         extra = {"task": task, "split": split, "evaluation": evaluation, "checkpoint": source}
         write_results(output, metrics, model, spec, extra)
     return metrics
+
+
+def _refuse_foreign_options(name: str, ending: str, options: Mapping) -> None:
+    """Refuse what only the other task's evaluation has, rather than leave it out in silence."""
+    depth = ending == "ForDepthEstimation"
+    foreign, task = ({"scales"}, "segmentation") if depth else ({"min_depth", "max_depth", "crop"}, "depth")
+    given = sorted(key for key in foreign if options.get(key) is not None)
+    if given:
+        raise ValueError(
+            f"{', '.join(given)} came, which only {task} has, but {name} is no model of that: leave it out."
+        )
 
 
 def _segmentation(name: str, model: PreTrainedModel, spec: DatasetSpec) -> Callable[..., dict]:

@@ -2,6 +2,7 @@
 
 import logging
 import os
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -28,8 +29,9 @@ def find_images(inputs: Iterable[str | Path], recursive: bool = False) -> list[t
     Raises:
         ValueError: an input does not exist, or no image was found.
     """
+    inputs = [Path(entry) for entry in inputs]
     found: dict[Path, tuple[Path, Path]] = {}
-    for entry in map(Path, inputs):
+    for entry in inputs:
         if entry.is_dir():
             files = sorted(entry.rglob("*") if recursive else entry.iterdir())
             pairs = [(f, f.relative_to(entry)) for f in files if f.is_file() and f.suffix.lower() in ENDINGS]
@@ -70,13 +72,14 @@ def predict_files(
     Raises:
         ValueError: an input does not exist, none is an image, or two would be written to one place.
     """
-    output = Path(output_dir).resolve()
-    if output in [Path(entry).resolve() for entry in inputs]:
+    inputs, output = [Path(entry) for entry in inputs], Path(output_dir).resolve()
+    if output in [entry.resolve() for entry in inputs]:
         raise ValueError(f"{output_dir} is also an input: a second run would take its pictures for photos")
+    named = set(inputs)
     images = [
         (file, place)
         for file, place in find_images(inputs, recursive)
-        if output not in file.resolve().parents or file in map(Path, inputs)  # what an earlier run wrote
+        if output not in file.resolve().parents or file in named  # what an earlier run wrote is no photo
     ]
     stems = _output_stems(images, Path(output_dir))
     taken = {file.resolve() for file, _ in images}
@@ -109,11 +112,11 @@ def _predict_file(predictor, file: Path, stem: Path, taken: set[Path]):
 
 def _output_stems(images: list[tuple[Path, Path]], output_dir: Path) -> list[Path]:
     """Choose where each image's pictures go: its name without the ending, with it where two would meet."""
-    places = [place.with_suffix("") for _, place in images]
+    count = Counter(place.with_suffix("") for _, place in images)
     stems = []
-    for place, (_, named) in zip(places, images, strict=True):
-        stems.append(output_dir / (named if places.count(place) > 1 else place))
-    doubled = sorted({str(stem) for stem in stems if stems.count(stem) > 1})
+    for _, place in images:
+        stems.append(output_dir / (place if count[place.with_suffix("")] > 1 else place.with_suffix("")))
+    doubled = sorted(str(stem) for stem, times in Counter(stems).items() if times > 1)
     if doubled:
         raise ValueError(
             f"several inputs would be written to {', '.join(doubled)}: give them separate output folders"
