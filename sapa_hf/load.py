@@ -52,7 +52,7 @@ def load_model(
 def load_processor(
     name_or_path: str, revision: str | None = None, trust_remote_code: bool = False
 ) -> BaseImageProcessor | None:
-    """Load the image processor that lies beside a model; None where there is none."""
+    """Load the image processor that lies beside a model; None where a folder has none."""
     options = _options(name_or_path, revision, trust_remote_code)
     if Path(name_or_path).is_dir() and not (Path(name_or_path) / "preprocessor_config.json").is_file():
         return None

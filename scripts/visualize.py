@@ -5,7 +5,6 @@ the kernels at a few points of each photo.
 """
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from sapa_hf.predict import find_images
 from sapa_hf.visualization import draw_upsampling
+from sapa_hf.whole_file import whole_file
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -61,10 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             short_side=options.short_side,
             device=options.device,
         )
-        options.output.parent.mkdir(parents=True, exist_ok=True)
-        partial = options.output.with_name(options.output.name + ".partial")
-        figure.save(partial, format="PNG")
-        os.replace(partial, options.output)
+        with whole_file(options.output) as partial:
+            figure.save(partial, format="PNG")
     except (OSError, TypeError, ValueError) as error:
         sys.exit(f"visualize: {error}")
     print(f"wrote {options.output}, {figure.width} x {figure.height} pixels")

@@ -26,7 +26,7 @@ def test_report_names_the_machine_that_ran_and_the_settings(tmp_path):
     settings = {"device": "cpu", "dtype": "float32", "commit": "abc"}
     rows = [{"model": "transformers", "inference_ms": 2.0}, {"model": "sapa-b, kernel", "inference_ms": 1.5}]
     text = write_report(tmp_path, {"model": rows}, settings)
-    assert "| sapa-b, kernel | 1.50 |" in text and text == (tmp_path / "benchmark.md").read_text()
+    assert "| sapa-b, kernel |          1.50 |" in text and text == (tmp_path / "benchmark.md").read_text()
     about = json.loads((tmp_path / "benchmark.json").read_text())["about"]
     assert about["hardware"] == hardware("cpu") and about["commit"] == "abc"
 

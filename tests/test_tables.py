@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from sapa_hf.complexity import Cost
+from sapa_hf.markdown import markdown_table
 from sapa_hf.modeling import UPSAMPLERS
 from sapa_hf.scripts.tables import main
 from sapa_hf.tables import HOSTS, TABLES, Figure, Mark, agrees, compare, table_1
 from sapa_hf.tables.comparison import compare_figure
 from sapa_hf.tables.counts import count_row, count_sites
-from sapa_hf.tables.markdown import markdown_table
 from sapa_hf.tables.reasons import REASONS
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from ..markdown import markdown_table
 from ..provenance import hardware, versions
 
 TITLES = {
@@ -28,20 +29,6 @@ HEADINGS = {
 }
 
 
-def markdown_table(rows: list[dict]) -> str:
-    """Lay rows of one shape out as a Markdown table, two digits after the point."""
-    keys = list(rows[0])
-    lines = [[HEADINGS.get(key, key) for key in keys], ["---"] + ["---:"] * (len(keys) - 1)]
-    lines += [[_cell(value) for value in row.values()] for row in rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _cell(value: str | float | None) -> str:
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else f"{value:.2f}"
-
-
 def write_report(folder: Path, parts: dict[str, list[dict]], settings: dict) -> str:
     """Write benchmark.json and benchmark.md, and give the Markdown.
 
@@ -56,6 +43,17 @@ def write_report(folder: Path, parts: dict[str, list[dict]], settings: dict) -> 
     text = "# Benchmark\n\nMedians of interleaved rounds: read the ratios, machines are noisy.\n\n"
     text += "".join(f"- {key}: {value}\n" for key, value in about.items())
     for part, rows in parts.items():
-        text += f"\n## {TITLES[part]}\n\n{markdown_table(rows)}\n"
+        text += f"\n## {TITLES[part]}\n\n{_table(rows)}\n"
     (folder / "benchmark.md").write_text(text)
     return text
+
+
+def _table(rows: list[dict]) -> str:
+    header = [HEADINGS.get(key, key) for key in rows[0]]
+    return markdown_table(header, [[_cell(value) for value in row.values()] for row in rows])
+
+
+def _cell(value: str | float | None) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else f"{value:.2f}"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import datasets
 from PIL import Image
 from tqdm.auto import tqdm
+
+from ..whole_file import whole_file
 
 FEATURES = datasets.Features(
     {"id": datasets.Value("string"), "image": datasets.Image(), "depth_map": datasets.Image()}
@@ -77,9 +78,9 @@ def convert_folders(
             if file.exists():
                 bar.update(len(part))
             else:
-                partial = file.with_suffix(".partial")
-                datasets.Dataset.from_list(list(_rows(root, part, bar)), FEATURES).to_parquet(str(partial))
-                os.replace(partial, file)
+                with whole_file(file) as partial:
+                    rows = datasets.Dataset.from_list(list(_rows(root, part, bar)), FEATURES)
+                    rows.to_parquet(str(partial))
             files.append(file)
     return files
 

@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from torch import nn
 
 from ..provenance import hardware, source_commit, versions
+from ..whole_file import whole_file
 
 Number = (int, float, type(None))
 Text = (str, type(None))
@@ -39,8 +39,6 @@ def write_results(
     path: str | Path, metrics: Mapping[str, Any], model: nn.Module, spec, extra: Mapping[str, Any]
 ) -> dict:
     """Write what an evaluation measured, with the model, the data set, the versions and the machine.
-
-    The file appears whole or not at all: it is written beside its place and renamed.
 
     Args:
         path: the JSON file.
@@ -78,11 +76,8 @@ def write_results(
     }
     results = _plain(results | extra)
     _check(results, SCHEMA, "these results")
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(results, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    os.replace(partial, path)
+    with whole_file(path) as partial:
+        partial.write_text(json.dumps(results, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     return results
 
 

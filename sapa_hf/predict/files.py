@@ -1,7 +1,6 @@
 """Prediction on many image files, where one broken file does not stop the rest."""
 
 import logging
-import os
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,6 +9,7 @@ import torch
 from tqdm.auto import tqdm
 
 from ..data import decode_image
+from ..whole_file import whole_file
 
 ENDINGS = {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}  # in folders
 
@@ -96,18 +96,16 @@ def predict_files(
 
 
 def _predict_file(predictor, file: Path, stem: Path, taken: set[Path]):
-    """Predict one image and write its pictures beside their names, then rename them."""
+    """Predict one image and write its pictures."""
     image = decode_image(file, str(file))
     pictures = predictor.pictures(image, predictor.predict(image, str(file)))
     targets = {name: stem.with_name(f"{stem.name}_{name}.png") for name in pictures}
     for target in targets.values():
         if target.resolve() in taken:
             raise ValueError(f"{file}: its output {target} is itself an input; choose another output folder")
-    stem.parent.mkdir(parents=True, exist_ok=True)
     for name, picture in pictures.items():
-        partial = targets[name].with_suffix(".partial")
-        picture.save(partial, format="PNG")
-        os.replace(partial, targets[name])
+        with whole_file(targets[name]) as partial:
+            picture.save(partial, format="PNG")
 
 
 def _output_stems(images: list[tuple[Path, Path]], output_dir: Path) -> list[Path]:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from sapa_hf.evaluation import read_results
 
+from ..markdown import markdown_table
 from .matrix import PlannedRun
 from .runner import is_finished
 
@@ -111,13 +112,13 @@ def summary_table(records: Sequence[dict], baseline: str) -> str:
     figures = FIGURES[records[0]["task"]]
     titles = [f"{figure.title} (to {baseline})" for figure in figures]
     head = ["variant", "runs", *titles, "parameters", "images/s", "peak memory, MB"]
-    lines = [head, ["---", *["---:"] * (len(head) - 1)]]
+    lines = []
     for row in rows:
         cells = [_cell(row[figure.key], figure) for figure in figures]
         speed = "" if row["images_per_second"] is None else f"{row['images_per_second']:.1f}"
         memory = "" if row["peak_memory_mb"] is None else f"{row['peak_memory_mb']:.0f}"
         lines.append([row["variant"], str(row["runs"]), *cells, f"{row['parameters']:,}", speed, memory])
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return markdown_table(head, lines)
 
 
 def _speeds(run: PlannedRun) -> list[float]:

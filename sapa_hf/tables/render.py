@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from decimal import Decimal
 
+from ..markdown import bullets, markdown_table, paragraph
 from . import table_1
 from .comparison import Comparison, Mark, compare, shown
 from .counts import PROJECTED
-from .markdown import bullets, markdown_table, paragraph
 from .published import TABLES, Figure, Table
 from .sites import HOSTS
 

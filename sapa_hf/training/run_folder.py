@@ -9,6 +9,8 @@ from pathlib import Path
 from PIL import Image
 from transformers import PreTrainedModel
 
+from sapa_hf.whole_file import whole_file
+
 from .arguments import Arguments
 from .checkpoint import replace_folder
 from .recipe import write_recipe
@@ -83,9 +85,8 @@ class RunFolder:
                     kept.append(line + "\n")
             except (ValueError, KeyError, TypeError):
                 continue
-        partial = self.log.with_suffix(".partial")
-        partial.write_text("".join(kept), encoding="utf-8")
-        partial.replace(self.log)
+        with whole_file(self.log) as partial:
+            partial.write_text("".join(kept), encoding="utf-8")
 
     def _delete_run(self) -> None:
         """Delete what a run writes, and nothing else."""
