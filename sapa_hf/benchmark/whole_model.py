@@ -14,7 +14,7 @@ from ..provenance import peak_memory_megabytes
 from .timing import saved_megabytes, time_side_by_side
 
 B1 = {"hidden_sizes": [64, 128, 320, 512], "num_labels": 150}
-UPSAMPLERS = ("bilinear", "sapa-i", "sapa-b", "sapa-g")
+SHOWN = ("bilinear", "sapa-i", "sapa-b", "sapa-g")
 BASELINE = "transformers"
 
 
@@ -23,7 +23,7 @@ def models(device: str) -> dict[str, tuple[torch.nn.Module, str]]:
     made = {BASELINE: (SegformerForSemanticSegmentation(SegformerConfig(**B1)), REFERENCE)}
     probe = torch.zeros(1, 1, 1, 1, device=device)
     kernel = find_kernel(probe, probe, probe, choice=AUTOMATIC) is not None
-    for upsampler in UPSAMPLERS:
+    for upsampler in SHOWN:
         model = SapaSegformerForSemanticSegmentation(SapaSegformerConfig(upsampler=upsampler, **B1))
         made[upsampler] = (model, REFERENCE)
         if kernel and upsampler.startswith("sapa"):

@@ -8,8 +8,7 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from transformers import PretrainedConfig, PreTrainedModel
 
 from sapa_hf.complexity import Complexity, count_model
-from sapa_hf.modeling import SAPA, GuidedUpsampler
-from sapa_hf.modeling import UPSAMPLERS as MODULES
+from sapa_hf.modeling import SAPA, UPSAMPLERS, GuidedUpsampler
 from sapa_hf.modeling.upsampler import config_options
 
 from .family import Family, family_of
@@ -18,7 +17,7 @@ from .licence import is_hub_id, licence_for
 SIZE = (512, 512)  # the paper's, for FLOPs
 NO_REPOSITORY = "ORGANISATION/NAME"
 NO_REVISION = "FULL-COMMIT-HASH"
-UPSAMPLERS = {
+DESCRIPTIONS = {
     "nearest": "nearest neighbour",
     "bilinear": "bilinear interpolation",
     "deconv": "transposed convolution",
@@ -74,10 +73,10 @@ def write_card(
         revision=NO_REVISION,
         architecture=type(model).__name__,
         config=config,
-        upsampler=UPSAMPLERS[config.upsampler],
+        upsampler=DESCRIPTIONS[config.upsampler],
         options=_options(config),
         plain=config.upsampler in PLAIN,
-        affiliates=MODULES[config.upsampler].module is SAPA,
+        affiliates=UPSAMPLERS[config.upsampler].module is SAPA,
         reassembles=all(part.reassembles for part in model.modules() if isinstance(part, GuidedUpsampler)),
         labels=[_line(label) for _, label in sorted(config.id2label.items())],
         cost=_cost(count_model(model, *SIZE)),
@@ -117,7 +116,7 @@ def _options(config: PretrainedConfig) -> str:
         "border": 'border "{}"',
     }
     own = config_options(config)
-    return ", ".join(words[name].format(own[name]) for name in MODULES[config.upsampler].options)
+    return ", ".join(words[name].format(own[name]) for name in UPSAMPLERS[config.upsampler].options)
 
 
 def _measured(family: Family, results: Mapping | None) -> dict | None:
