@@ -5,6 +5,7 @@ It shows nothing of speed, and does not stand in for the tests on a GPU.
 
 import ctypes
 import subprocess
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -68,14 +69,17 @@ def random_case(case, dtype):
     return tensors, grad, kernel_size
 
 
-def check_errors(got, tensors, grad, kernel_size, border):
-    """At most twice plain torch's errors in the same dtype, against float64."""
-    dtype, options = tensors[0].dtype, (kernel_size, border)
+def check_kernels(emulated, tiles, tensors, grad, *options):
+    """Both passes, twice: no bit differs, and errors against float64 are at most twice plain torch's."""
+    function = partial(Emulated.apply, emulated, tiles)
+    first, second = (with_gradients(function, tensors, grad, *options) for _ in range(2))
+    assert all(x.equal(y) for x, y in zip(first, second, strict=True))
     exact = with_gradients(plain_upsample, [t.double() for t in tensors], grad.double(), *options)
     plain = with_gradients(plain_upsample, tensors, grad, *options)
-    floor = {torch.float64: 1e-13, torch.float32: 1e-6, torch.bfloat16: 4e-3, torch.float16: 5e-4}[dtype]
-    for x, y, z in zip(exact, plain, got, strict=False):
-        assert (x - z).abs().max() <= 2 * (x - y).abs().max() + floor * x.abs().max()
+    floor = {torch.float64: 1e-13, torch.float32: 1e-6, torch.bfloat16: 4e-3, torch.float16: 5e-4}
+    for x, y, z in zip(exact, plain, first, strict=True):
+        allowed = 2 * (x - y).abs().max() + floor[tensors[0].dtype] * x.abs().max()
+        assert (x - z).abs().max() <= allowed
 
 
 @pytest.mark.parametrize(
@@ -92,24 +96,7 @@ def check_errors(got, tensors, grad, kernel_size, border):
     ids=str,
 )
 def test_generic_kernels(emulated, case, dtype, border):
-    tensors, grad, kernel_size = random_case(case, dtype)
-
-    def function(*inputs):
-        return Emulated.apply(emulated, False, *inputs, kernel_size, border)
-
-    check_errors(with_gradients(function, tensors, grad), tensors, grad, kernel_size, border)
-
-
-def check_tiled_kernels(emulated, case, dtype, border):
-    """Both passes, twice: errors within bounds, and not a bit of difference."""
-    tensors, grad, kernel_size = random_case(case, dtype)
-
-    def function(*inputs):
-        return Emulated.apply(emulated, True, *inputs, kernel_size, border)
-
-    first, second = (with_gradients(function, tensors, grad) for _ in range(2))
-    check_errors(first, tensors, grad, kernel_size, border)
-    assert all(x.equal(y) for x, y in zip(first, second, strict=True))
+    check_kernels(emulated, False, *random_case(case, dtype), border)
 
 
 HALF_CASES = [
@@ -129,7 +116,7 @@ HALF_CASES = [
 
 @pytest.mark.parametrize(("case", "dtype", "border"), HALF_CASES, ids=str)
 def test_tensor_core_kernels(emulated, case, dtype, border):
-    check_tiled_kernels(emulated, case, dtype, border)
+    check_kernels(emulated, True, *random_case(case, dtype), border)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +132,7 @@ def test_tensor_core_kernels(emulated, case, dtype, border):
     ids=str,
 )
 def test_register_tiled_kernels(emulated, case, border):
-    check_tiled_kernels(emulated, case, torch.float32, border)
+    check_kernels(emulated, True, *random_case(case, torch.float32), border)
 
 
 @pytest.mark.parametrize(
