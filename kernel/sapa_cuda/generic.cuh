@@ -30,6 +30,25 @@ __device__ inline void for_taps(const Problem& p, const Centre& centre, F&& f) {
     }
 }
 
+// A softmax's maximum and sum so far. A logit of -infinity weighs nothing, also before the first finite one.
+template <class S>
+struct RunningSoftmax {
+  S best = -INFINITY, total = 0;
+
+  struct Step {
+    S fade, weight;  // of what was summed before, and of the new logit
+  };
+
+  __device__ Step add(S logit) {
+    const bool rises = logit > best;
+    const S fade = rises ? exponential(best - logit) : S(1);
+    if (rises) best = logit;
+    const S weight = logit == -INFINITY ? S(0) : exponential(logit - best);
+    total = total * fade + weight;
+    return {fade, weight};
+  }
+};
+
 template <class T>
 __global__ void forward_generic(Problem p, const T* query, const T* key, const T* value, T* output) {
   using S = typename Sum<T>::type;
@@ -39,22 +58,20 @@ __global__ void forward_generic(Problem p, const T* query, const T* key, const T
        pixel += static_cast<std::int64_t>(gridDim.x) * warps) {
     const Centre centre = centre_of(p, pixel);
     for (std::int64_t channel = 0; channel < p.channels; channel += 32 * lane_channels) {
-      S best = -INFINITY, total = 0, sums[lane_channels] = {};
+      RunningSoftmax<S> softmax;
+      S sums[lane_channels] = {};
       for_taps(p, centre, [&](std::int64_t at) {
         const S logit = at < 0 ? S(0) : warp_product(query + pixel * p.embedding, key + at * p.embedding, p.embedding, lane);
-        const S top = logit > best ? logit : best;
-        const S fade = exponential(best - top), weight = exponential(logit - top);
-        best = top;
-        total = total * fade + weight;
+        const auto step = softmax.add(logit);
         for (int i = 0; i < lane_channels; ++i) {
           const std::int64_t c = channel + lane + 32 * i;
-          sums[i] *= fade;
-          if (at >= 0 && c < p.channels) sums[i] += weight * wide(value[at * p.channels + c]);
+          sums[i] *= step.fade;
+          if (at >= 0 && c < p.channels) sums[i] += step.weight * wide(value[at * p.channels + c]);
         }
       });
       for (int i = 0; i < lane_channels; ++i) {
         const std::int64_t c = channel + lane + 32 * i;
-        if (c < p.channels) narrow(sums[i] / total, output + pixel * p.channels + c);
+        if (c < p.channels) narrow(sums[i] / softmax.total, output + pixel * p.channels + c);
       }
     }
   }
@@ -71,17 +88,15 @@ __global__ void backward_queries(Problem p, const T* grad_output, const T* query
        pixel += static_cast<std::int64_t>(gridDim.x) * warps) {
     const Centre centre = centre_of(p, pixel);
     const T *own_query = query + pixel * p.embedding, *own_grad = grad_output + pixel * p.channels;
-    S best = -INFINITY, total = 0, mean = 0;
+    RunningSoftmax<S> softmax;
+    S mean = 0;
     for_taps(p, centre, [&](std::int64_t at) {
       const S logit = at < 0 ? S(0) : warp_product(own_query, key + at * p.embedding, p.embedding, lane);
       const S product = at < 0 ? S(0) : warp_product(own_grad, value + at * p.channels, p.channels, lane);
-      const S top = logit > best ? logit : best;
-      const S fade = exponential(best - top), weight = exponential(logit - top);
-      best = top;
-      total = total * fade + weight;
-      mean = mean * fade + weight * product;
+      const auto step = softmax.add(logit);
+      mean = mean * step.fade + step.weight * product;
     });
-    const PixelSums<S> sums{best, S(1) / total, mean / total};
+    const PixelSums<S> sums{softmax.best, S(1) / softmax.total, mean / softmax.total};
     if (lane == 0) pixel_sums[pixel] = sums;
     for (std::int64_t first = 0; first < p.embedding; first += 32 * lane_channels) {
       S grads[lane_channels] = {};

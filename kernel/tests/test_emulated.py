@@ -99,6 +99,24 @@ def test_generic_kernels(emulated, case, dtype, border):
     check_kernels(emulated, False, *random_case(case, dtype), border)
 
 
+@pytest.mark.parametrize("border", ["zero", "mask"])
+@pytest.mark.parametrize("tiles", [False, True])
+def test_a_first_logit_of_minus_infinity_weighs_nothing(emulated, tiles, border):
+    (query, key, value), grad, _ = random_case((1, (3, 4), (6, 8), 4, 4, 3), torch.float32)
+    query[..., 0], key[..., 0] = 1e20, 0
+    key[0, 0, 0, 0] = -1e20  # its product overflows; pixels centred at (1, 1) meet it first
+    check_kernels(emulated, tiles, (query, key, value), grad, 3, border)
+
+
+def test_a_window_of_minus_infinity_alone_is_not_a_number_as_in_torch(emulated):
+    (query, key, value), _, _ = random_case((1, (3, 4), (6, 8), 4, 4, 3), torch.float32)
+    query[..., 0], key[..., 0] = 1e20, 0
+    key[:, :2, :2, 0] = -1e20
+    output = Emulated.apply(emulated, False, query, key, value, 3, "mask")
+    assert output.isnan().equal(plain_upsample(query, key, value, 3, "mask").isnan())
+    assert output[:, :2, :2].isnan().all() and output[:, 2:].isfinite().all()
+
+
 HALF_CASES = [
     ((1, (8, 8), (16, 16), 64, 64, 5), torch.bfloat16, "zero"),
     ((2, (5, 7), (10, 14), 16, 40, 5), torch.bfloat16, "mask"),
