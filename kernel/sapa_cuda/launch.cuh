@@ -36,8 +36,8 @@ bool launch_tiles(void (*kernel)(Parameters...), std::int64_t blocks, std::int64
   int limit = 0;
   check(cudaDeviceGetAttribute(&limit, cudaDevAttrMaxSharedMemoryPerBlockOptin, device), "shared memory limit");
   if (bytes > limit || blocks > 0x7fffffff) return false;
-  if (bytes > 48 * 1024)
-    check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes)), "shared memory");
+  if (bytes > 48 * 1024)  // always the same value: between another thread's setting and its launch, a smaller one would fail it
+    check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, limit), "shared memory");
   kernel<<<static_cast<unsigned>(blocks), tile_threads, static_cast<std::size_t>(bytes), stream>>>(arguments...);
   return true;
 }
