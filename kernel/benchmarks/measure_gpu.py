@@ -71,19 +71,30 @@ def rates(dtype, rounds, spoil):
     return 2 * 8192**3 / (1e-6 * product), 2 * (1 << 30) / (1e-6 * copy)
 
 
+def check_output(function, call):
+    """Refuse to time what does not compute the operator: compares with the tiled form in float32.
+
+    Outputs reach 4.5, where rounding to bfloat16 costs up to 0.016; the border or a tap left out costs 0.8.
+    """
+    call = [tensor.detach() for tensor in call]
+    difference = (function(*call).float() - tiled(*(tensor.float() for tensor in call))).abs().max().item()
+    if not difference < (1e-3 if call[0].dtype == torch.float32 else 0.04):
+        raise RuntimeError(
+            f"the kernel in {call[0].dtype} and the tiled form in float32 differ by {difference}; "
+            "nothing is timed"
+        )
+
+
 def measure_case(sapa, dtype, batch, backward, rounds, spoil):
     """One row of the table."""
     torch.manual_seed(0)
+    torch._dynamo.reset()  # a case brings new shapes, and torch limits how often a function is compiled
     calls = segformer_calls(batch, dtype, "cuda", grad=backward)
-    difference = (sapa.sapa_upsample(*calls[0]) - tiled(*calls[0])).abs().max().item()
-    if not difference < (1e-3 if dtype == torch.float32 else 0.1):
-        raise RuntimeError(
-            f"the kernel and the tiled form differ by {difference} in {dtype}; nothing is timed"
-        )
+    check_output(sapa.sapa_upsample, calls[0])
     candidates = {
         "kernel": sapa.sapa_upsample,
         "tiled": tiled,
-        "compiled": torch.compile(tiled, dynamic=False),
+        "compiled": torch.compile(tiled, dynamic=False, fullgraph=True),  # an error, never eager in its place
         "unfold": unfolded,
         "bilinear": bilinear,
     }

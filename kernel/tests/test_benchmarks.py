@@ -1,6 +1,7 @@
 """The baselines compute the operator, so that ratios to them mean something; the limits add up."""
 
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from plain import plain_upsample, random_inputs
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 import baseline
 import limits
+import measure_gpu
 import report
 
 
@@ -18,6 +20,19 @@ import report
 def test_baselines_compute_the_operator(form, size):
     tensors = random_inputs(2, size, (2 * size[0], 2 * size[1]), 6, 9)
     torch.testing.assert_close(form(*tensors), plain_upsample(*tensors))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32], ids=str)
+def test_outputs_are_checked_before_a_gpu_is_timed(dtype):
+    call = random_inputs(8, (8, 8), (16, 16), 64, 256, dtype)
+
+    def kernel(*tensors, options=()):
+        return plain_upsample(*(tensor.float() for tensor in tensors), *options).to(dtype)
+
+    measure_gpu.check_output(kernel, call)
+    for wrong in ((5, "mask"), (3,)):
+        with pytest.raises(RuntimeError, match="nothing is timed"):
+            measure_gpu.check_output(partial(kernel, options=wrong), call)
 
 
 def test_limits_are_those_of_the_exact_operation_count():
