@@ -169,7 +169,7 @@ def load_local(path: Path) -> ModuleType:
         FileNotFoundError: No variant there fits this torch.
         ValueError: A file is not the one that was built.
     """
-    folder = _variant(Path(path).absolute())
+    folder = find_variant(Path(path).absolute())
     metadata = json.loads((folder / "metadata.json").read_text())
     name = metadata["id"]
     if name in sys.modules:  # also where `kernels` loaded it
@@ -187,8 +187,12 @@ def load_local(path: Path) -> ModuleType:
     return module
 
 
-def _variant(path: Path) -> Path:
-    """The variant folder that fits this torch, the CUDA one first where torch has CUDA 13."""
+def find_variant(path: Path) -> Path:
+    """Give the variant folder that fits this torch, the CUDA one first where torch has CUDA 13.
+
+    Raises:
+        FileNotFoundError: There is none.
+    """
     if (path / "metadata.json").is_file():
         return path
     cuda = (torch.version.cuda or "").startswith("13.")

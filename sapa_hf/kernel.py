@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from . import kernel_build
+from .modeling.hub_kernel import find_variant
 
 logger = logging.getLogger(__name__)
 
@@ -27,22 +28,24 @@ def local_build() -> Path | None:
     """Find a kernel repository that was built here from the present sources.
 
     Returns:
-        The repository's folder, or None. A build from other sources is passed over with a warning: it may be
-        an older version's.
+        The repository's folder, or None. What counts is the variant that this torch would load; one from
+        other sources is passed over with a warning: it may be an older version's.
     """
     try:
         digest = kernel_build.source_digest(kernel_build.source_folder())
     except FileNotFoundError:
         return None
     for folder in dict.fromkeys((default_output(), cache_folder())):
-        found = [json.loads(file.read_text())["id"] for file in folder.glob("build/torch-*/metadata.json")]
-        if any(name.endswith(f"_{digest}") for name in found):
+        try:
+            metadata = find_variant(folder) / "metadata.json"
+        except FileNotFoundError:
+            continue
+        if json.loads(metadata.read_text())["id"].endswith(f"_{digest}"):
             return folder
-        if found:
-            logger.warning(
-                "The kernel in %s was built from other sources; `python -m sapa_hf.kernel build` renews it.",
-                folder,
-            )
+        logger.warning(
+            "The kernel in %s was built from other sources; `python -m sapa_hf.kernel build` renews it.",
+            metadata.parent,
+        )
     return None
 
 

@@ -1,6 +1,7 @@
 """Compile the kernel sources into the layout of the Hub's kernels: one library for every torch >= 2.11."""
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -68,10 +69,12 @@ def find_nvcc() -> str | None:
 
 
 def source_digest(sources: Path) -> str:
-    """Seven hexadecimal digits that change with any source file; part of the library's name."""
+    """Seven hexadecimal digits that change with the sources and the build; part of the library's name."""
     digest = hashlib.sha256()
     for file in _source_files(sources):
         digest.update(file.relative_to(sources).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
+    for name in ("kernel_build.py", "kernel_variant.py"):  # the compilers' flags, and the generated modules
+        digest.update(Path(__file__).with_name(name).read_bytes() + b"\0")
     return digest.hexdigest()[:7]
 
 
@@ -80,7 +83,8 @@ def build(backend: str, output: Path, compiler: str | None = None, nvcc: str | N
 
     Args:
         backend: "cpu" or "cuda". The CUDA library holds the CPU operators too.
-        output: Kernel repository to write to; an older build there is replaced when this one is complete.
+        output: Kernel repository to write to. An older build there is replaced when this one is complete, and
+            the other backend's goes too if it is of other sources: a loader could prefer it.
         compiler: C++ compiler; None looks for one.
         nvcc: CUDA compiler; None looks for one.
 
@@ -97,7 +101,8 @@ def build(backend: str, output: Path, compiler: str | None = None, nvcc: str | N
     if backend == "cuda" and nvcc is None:
         raise BuildError("nvcc was not found; install CUDA 13 or name it in NVCC.")
     settings = tomllib.loads((sources / "build.toml").read_text())
-    name = f"_sapa_{backend}_{source_digest(sources)}"
+    digest = source_digest(sources)
+    name = f"_sapa_{backend}_{digest}"
     target = Path(output).absolute() / "build" / VARIANTS[backend]
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".sapa-") as work:
@@ -112,7 +117,15 @@ def build(backend: str, output: Path, compiler: str | None = None, nvcc: str | N
         if target.exists():
             target.rename(Path(work) / "old")
         variant.rename(target)
+    _remove_other_builds(target.parent, digest)
     return target
+
+
+def _remove_other_builds(folder: Path, digest: str) -> None:
+    for variant in (folder / name for name in VARIANTS.values()):
+        metadata = variant / "metadata.json"
+        if metadata.is_file() and not json.loads(metadata.read_text())["id"].endswith(f"_{digest}"):
+            shutil.rmtree(variant)
 
 
 def _source_files(sources: Path) -> Iterator[Path]:
