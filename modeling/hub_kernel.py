@@ -12,6 +12,7 @@ import logging
 import os
 import re
 import sys
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,6 +32,7 @@ _HUB_CHOICE = re.compile(r"([\w.-]+/[\w.-]+)@([0-9a-f]{40})")
 _choice: str | None = None
 _modules: dict[str, ModuleType | None] = {}
 _told: set[str] = set()
+_loading = threading.RLock()  # a module is known to Python before its code has run
 
 
 def set_kernel(choice: str | None) -> None:
@@ -87,9 +89,10 @@ def find_kernel(
 @torch.compiler.assume_constant_result
 def _is_ready(choice: str, device: str, index: int) -> bool:
     """Load the chosen kernel once, and tell whether it runs on this device."""
-    if choice not in _modules:
-        _check_choice(choice)
-        _modules[choice] = _load(choice)
+    with _loading:
+        if choice not in _modules:
+            _check_choice(choice)
+            _modules[choice] = _load(choice)
     module = _modules[choice]
     if module is None or device not in ("cpu", "cuda"):
         return False
@@ -171,12 +174,15 @@ def load_local(path: Path) -> ModuleType:
     """
     folder = find_variant(Path(path).absolute())
     metadata = json.loads((folder / "metadata.json").read_text())
-    name = metadata["id"]
-    if name in sys.modules:  # also where `kernels` loaded it
-        return sys.modules[name]
+    with _loading:  # a name found in sys.modules is also one that `kernels` loaded
+        return sys.modules.get(metadata["id"]) or _import_variant(folder, metadata)
+
+
+def _import_variant(folder: Path, metadata: dict) -> ModuleType:
     for file, digest in metadata["digest"]["files"].items():
         if base64.b64encode(hashlib.sha256((folder / file).read_bytes()).digest()).decode() != digest:
             raise ValueError(f"{folder / file} is not the file that was built; build the kernel again")
+    name = metadata["id"]
     spec = importlib.util.spec_from_file_location(name, folder / "__init__.py")
     module = sys.modules[name] = importlib.util.module_from_spec(spec)
     try:

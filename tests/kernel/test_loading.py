@@ -162,6 +162,26 @@ print("SAME", q.grad.shape)
     assert "SAME" in said and "SAPA runs the compiled kernel" in said
 
 
+def test_threads_may_share_the_first_use(repository):
+    code = f"""
+import sys, threading
+from concurrent.futures import ThreadPoolExecutor
+from sapa_hf.modeling import sapa_upsample
+sys.setswitchinterval(1e-5)
+start = threading.Barrier(4)
+
+def use(kernel):
+    start.wait()
+    return sapa_upsample(q, k, v, kernel=kernel)
+
+with ThreadPoolExecutor(4) as pool:
+    outputs = list(pool.map(use, ["auto", "auto", {str(repository)!r}, {str(repository)!r}]))
+print("SAME", all(outputs[0].equal(output) for output in outputs))
+"""
+    said = run_python(code)
+    assert "SAME True" in said and "plain PyTorch" not in said
+
+
 def test_kernels_package_loads_the_same_files(repository):
     code = f"""
 from pathlib import Path
