@@ -39,8 +39,8 @@ Problem read_problem(const Tensor& query, const Tensor& key, const Tensor& value
   STD_TORCH_CHECK(key.size(1) > 0 && key.size(2) > 0, "sapa: the map of key ", shape(key), " is empty");
   STD_TORCH_CHECK(query.size(1) >= key.size(1) && query.size(2) >= key.size(2), "sapa: query ", shape(query),
                   " must be at least as high and wide as key ", shape(key));
-  STD_TORCH_CHECK(kernel_size > 0 && kernel_size % 2 == 1 && kernel_size < 32768, "sapa: kernel_size must be odd and positive, got ",
-                  kernel_size);
+  STD_TORCH_CHECK(kernel_size > 0 && kernel_size % 2 == 1 && kernel_size < 32768,
+                  "sapa: kernel_size must be odd, positive and below 32768, got ", kernel_size);
   const Element element = element_of(value);
   STD_TORCH_CHECK(query.scalar_type() == value.scalar_type() && key.scalar_type() == value.scalar_type(),
                   "sapa: query, key and value differ in dtype");

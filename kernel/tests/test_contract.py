@@ -180,8 +180,9 @@ def test_the_operator_itself_refuses_what_it_cannot_run(sapa, device):
         forward(query, key, value[:, :2], 5, False)
     with pytest.raises(RuntimeError, match="differ in dtype"):
         forward(query, key.double(), value, 5, False)
-    with pytest.raises(RuntimeError, match="odd and positive"):
-        forward(query, key, value, 2, False)
+    for kernel_size in (2, 32769):
+        with pytest.raises(RuntimeError, match=f"odd, positive and below 32768, got {kernel_size}"):
+            forward(query, key, value, kernel_size, False)
     with pytest.raises(RuntimeError, match="grad_output"):
         backward(torch.randn(2, 6, 8, 4, device=device), query, key, value, 5, False)
 
