@@ -20,6 +20,7 @@ from pathlib import Path
 from types import ModuleType
 
 import torch
+from torch.autograd import forward_ad
 
 logger = logging.getLogger(__name__)
 
@@ -74,16 +75,30 @@ def find_kernel(
     """Give the kernel module that can run this call, or None for the reference.
 
     The module has `sapa_upsample` with the arguments of the function of that name. Export and tracing, which
-    cannot carry a compiled operator, take the reference, as do tensors and normalizations that no kernel has.
+    cannot carry a compiled operator, take the reference, as do tensors and normalizations that no kernel has,
+    and derivatives that none has a rule for: forward mode and the transforms of torch.func but vmap.
     """
     choice = choice or _choice or os.environ.get("SAPA_KERNEL") or AUTOMATIC
     if choice == REFERENCE or torch.compiler.is_exporting() or torch.jit.is_tracing():
         return None
     if normalization != "softmax" or not {query.dtype, key.dtype, value.dtype} <= set(DTYPES):
         return None
-    if not _is_ready(choice, query.device.type, query.device.index or 0):
+    if _is_transformed() or not _is_ready(choice, query.device.type, query.device.index or 0):
         return None
     return _modules[choice]
+
+
+@torch.compiler.assume_constant_result
+def _is_transformed() -> bool:
+    """Say whether forward-mode AD, or a torch.func transform other than vmap, is at work around this call.
+
+    No public function tells. While torch.compile traces, the transforms are at work as in eager mode, and its
+    guards watch them.
+    """
+    functorch = getattr(torch._C, "_functorch", None)
+    layers = getattr(functorch, "get_interpreter_stack", tuple)() or ()
+    transformed = any(layer.key() != functorch.TransformType.Vmap for layer in layers)
+    return transformed or getattr(forward_ad, "_current_level", -1) >= 0
 
 
 @torch.compiler.assume_constant_result

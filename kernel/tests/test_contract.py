@@ -7,6 +7,7 @@ import pytest
 import torch
 import torch._dynamo.testing
 from plain import plain_upsample, random_inputs, with_gradients
+from torch.autograd import forward_ad
 from torch.utils.flop_counter import FlopCounterMode
 
 
@@ -147,6 +148,20 @@ def test_second_derivatives_are_refused(sapa, device):
     (grad,) = torch.autograd.grad(sapa.sapa_upsample(*tensors).square().sum(), tensors[0], create_graph=True)
     with pytest.raises(RuntimeError, match="plain PyTorch"):
         grad.sum().backward()
+
+
+def test_forward_mode_and_function_transforms_are_refused(sapa, device):
+    query, key, value = random_inputs(1, (3, 3), (6, 6), 4, 5, device=device)
+
+    def energy(query):
+        return sapa.sapa_upsample(query, key, value).square().sum()
+
+    for transform in (torch.func.grad(energy), torch.func.jacrev(energy), torch.func.jacfwd(energy)):
+        with pytest.raises(RuntimeError, match="SAPA_KERNEL=reference"):
+            transform(query)
+    for form in (energy, torch.compile(energy, backend="aot_eager")):
+        with forward_ad.dual_level(), pytest.raises(RuntimeError, match="SAPA_KERNEL=reference"):
+            form(forward_ad.make_dual(query, torch.ones_like(query)))
 
 
 @pytest.mark.parametrize(

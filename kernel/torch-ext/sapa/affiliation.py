@@ -1,6 +1,7 @@
 """The public function: checks, common dtype, then the compiled operator."""
 
 import torch
+from torch.autograd import forward_ad
 
 from .registration import forward_op
 
@@ -35,13 +36,28 @@ def sapa_upsample(
     Raises:
         TypeError: An argument is no floating point tensor, or kernel_size no integer.
         ValueError: Shapes, devices or names do not fit.
+        RuntimeError: Forward-mode AD, or a transform of torch.func other than vmap, is at work.
     """
+    if _is_transformed():
+        raise RuntimeError(
+            "sapa: the kernel has no rule for forward-mode AD, or for torch.func's grad, vjp, jvp and what "
+            "they make up; choose plain PyTorch with SAPA_KERNEL=reference, or take torch.autograd.grad"
+        )
     if not torch.compiler.is_compiling():
         _check_tensors(query, key, value)
     _check_options(kernel_size, border, normalization)
     dtype = torch.promote_types(torch.promote_types(query.dtype, key.dtype), value.dtype)
     output = forward_op(query.to(dtype), key.to(dtype), value.to(dtype), kernel_size, border == "mask")
     return output.to(value.dtype)
+
+
+@torch.compiler.assume_constant_result
+def _is_transformed():
+    """Say whether a derivative is asked for that is not registered: torch would take it for zero."""
+    functorch = getattr(torch._C, "_functorch", None)
+    layers = getattr(functorch, "get_interpreter_stack", tuple)() or ()
+    transformed = any(layer.key() != functorch.TransformType.Vmap for layer in layers)
+    return transformed or getattr(forward_ad, "_current_level", -1) >= 0
 
 
 def _check_tensors(query, key, value):
