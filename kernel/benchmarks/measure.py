@@ -39,12 +39,11 @@ def training(function):
 def interleaved(candidates, calls, rounds, rates, threads):
     """Best times of the candidates and best rates of the processor, each taken once a round."""
     times, measured = {name: [] for name in candidates}, {name: [] for name in rates}
-    for index in range(rounds + 1):
+    for _ in range(rounds + 1):
         for name, rate in rates.items():
             measured[name].append(max(rate(threads) for _ in range(5)))
         for name, function in candidates.items():
-            if index < 4 or name != "unfold":  # a second or two a round
-                times[name].append(seconds(function, calls))
+            times[name].append(seconds(function, calls))
     best = {name: min(values[1:]) for name, values in times.items()}
     spread = {name: statistics.median(values[1:]) for name, values in times.items()}
     return best, spread, {name: max(values) for name, values in measured.items()}
