@@ -65,6 +65,16 @@ class Attention {
     for (int q = 0; q < count; ++q) softmax<P>(out + q * taps * P::lanes, size);
   }
 
+  // Prefetches the queries of position x of the next group: behind the last one of a row comes the next row's first.
+  void prefetch_next(std::int64_t image, std::int64_t y, std::int64_t group, std::int64_t lane) const {
+    const bool wraps = group + P::lanes >= p_.width;
+    const std::int64_t next = wraps ? y + 1 : y, x = wraps ? lane : group + P::lanes + lane;
+    if (next >= p_.height || x >= p_.width) return;
+    for (std::int64_t row = p_.first_row(next); row < p_.first_row(next + 1); ++row)
+      prefetch(query_ + ((image * p_.guide_height + row) * p_.guide_width + grid_.first(x)) * p_.embedding,
+               grid_.count(x) * p_.embedding);
+  }
+
  private:
   void load_queries(std::int64_t image, std::int64_t y, std::int64_t x, std::int64_t first, int count) {
     for (int q = 0; q < count; ++q) {

@@ -96,11 +96,11 @@ class BackwardPass {
         attention_.weights(transposed_keys_, image, y, x, first, count, weights);
         weight_gradient_.score_gradients(grid_, values, grads, y, x, first, count, weights, score_grads);
         if (y >= begin && y < end)
-          assemble_group<P>(p_, grid_, keys_.around(image, y), p_.embedding, image, y, x, first, count, score_grads,
-                            static_cast<T*>(call_.grad_query));
+          for (int lane = 0; lane < least(P::lanes, p_.width - x); ++lane)
+            assemble_position<P>(p_, grid_, keys_.around(image, y), p_.embedding, image, y, x + lane, first, count,
+                                 score_grads + lane, static_cast<T*>(call_.grad_query));
       }
-    gather_.add(grad_values_, weights_.get(), grads, p_.channels, image, y, begin, end);
-    gather_.add(grad_keys_, score_grads_.get(), queries_.load(image, y), p_.embedding, image, y, begin, end);
+    gather_.add(grad_values_, weights_.get(), grads[0], grad_keys_, score_grads_.get(), queries_.load(image, y)[0], image, y, begin, end);
   }
 
   const sapa::Backward& call_;

@@ -17,23 +17,21 @@ inline void assemble(const Window<typename P::Scalar>& window, std::int64_t chan
   });
 }
 
-// Assembles the positions x .. x + lanes of row y from weights (count, taps, lanes) of queries first .. first + count.
+// Assembles the position (y, x) for the queries first .. first + count, from its lane of weights (count, taps, lanes).
 template <class P, class T>
-inline void assemble_group(const sapa::Problem& p, const GuideGrid& grid, const typename P::Scalar* const* rows,
-                           std::int64_t channels, std::int64_t image, std::int64_t y, std::int64_t x, std::int64_t first,
-                           int count, const typename P::Scalar* weights, T* output) {
-  for (int lane = 0; lane < least(P::lanes, p.width - x); ++lane) {
-    const typename P::Scalar* used[4];
-    T* target[4];
-    int filled = 0;
-    for (int q = 0; q < count; ++q) {
-      const std::int64_t row = p.first_row(y) + (first + q) / grid.columns, column = (first + q) % grid.columns;
-      if (column >= grid.count(x + lane)) continue;
-      used[filled] = weights + q * p.taps() * P::lanes + lane;
-      target[filled++] = output + ((image * p.guide_height + row) * p.guide_width + grid.first(x + lane) + column) * channels;
-    }
-    if (filled) assemble<P>(window_at(p, rows, y, x + lane), channels, filled, used, target);
+inline void assemble_position(const sapa::Problem& p, const GuideGrid& grid, const typename P::Scalar* const* rows,
+                              std::int64_t channels, std::int64_t image, std::int64_t y, std::int64_t x, std::int64_t first,
+                              int count, const typename P::Scalar* weights, T* output) {
+  const typename P::Scalar* used[4];
+  T* target[4];
+  int filled = 0;
+  for (int q = 0; q < count; ++q) {
+    const std::int64_t row = p.first_row(y) + (first + q) / grid.columns, column = (first + q) % grid.columns;
+    if (column >= grid.count(x)) continue;
+    used[filled] = weights + q * p.taps() * P::lanes;
+    target[filled++] = output + ((image * p.guide_height + row) * p.guide_width + grid.first(x) + column) * channels;
   }
+  if (filled) assemble<P>(window_at(p, rows, y, x), channels, filled, used, target);
 }
 
 template <class P, class T>
@@ -59,7 +57,11 @@ bool forward_rows(const sapa::Forward& call, std::int64_t begin, std::int64_t en
       for (std::int64_t first = 0; first < queries; first += 4) {
         const int count = static_cast<int>(least(4, queries - first));
         attention.weights(keys, image, y, x, first, count, weights.get());
-        assemble_group<P>(p, grid, around, p.channels, image, y, x, first, count, weights.get(), static_cast<T*>(call.output));
+        for (int lane = 0; lane < least(P::lanes, p.width - x); ++lane) {
+          attention.prefetch_next(image, y, x, lane);
+          assemble_position<P>(p, grid, around, p.channels, image, y, x + lane, first, count, weights.get() + lane,
+                               static_cast<T*>(call.output));
+        }
       }
   }
   return true;

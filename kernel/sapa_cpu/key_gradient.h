@@ -39,56 +39,60 @@ class GradientRows {
   Buffer<S> ring_;
 };
 
-// One key column: sums[n] += sum over `readers` of weights[n] * source, for the map rows n = 0 .. rows.
-template <class P>
-inline void gather(const Reader<typename P::Scalar>* readers, int count, std::int64_t weight_stride, std::int64_t rows,
-                   std::int64_t channels, typename P::Scalar* const* sums, Reader<typename P::Scalar>* shifted) {
-  for (std::int64_t n = 0; n < rows; n += P::rows) {
-    for (int i = 0; i < count; ++i) shifted[i] = {readers[i].weights + n * weight_stride, readers[i].source};
-    with_count<P::rows>(static_cast<int>(least(P::rows, rows - n)), [&](auto r) {
-      for_channels<P>(channels, [&](auto vectors, auto tailed, std::int64_t channel, int tail) {
-        gather_block<P, decltype(r)::value, decltype(vectors)::value, decltype(tailed)::value != 0>(
-            shifted, count, weight_stride, channel, tail, sums + n);
-      });
-    });
-  }
-}
-
-// Adds what the position row y gives to the key rows inside begin .. end.
+// Adds what one position row gives to the key rows that its windows hold.
 template <class P, class T>
 class KeyGather {
   using S = typename P::Scalar;
 
  public:
   KeyGather(const sapa::Problem& p, const GuideGrid& grid)
-      : p_(p), grid_(grid), readers_(2 * p.kernel_size * grid.columns * p.most_rows()), sums_(p.kernel_size) {}
+      : p_(p), grid_(grid), readers_(p.kernel_size * grid.columns * p.most_rows()), sums_(p.kernel_size) {}
   bool ok() const { return readers_.ok() && sums_.ok(); }
 
-  // weights: (groups, queries, taps, lanes) of the row; sources: its guide rows, (guide_width, channels) each.
-  void add(GradientRows<P, T>& grads, const S* weights, const S* const* sources, std::int64_t channels, std::int64_t image,
-           std::int64_t y, std::int64_t begin, std::int64_t end) {
+  // The key rows begin .. end of the row y, whose weights and score gradients are (groups, queries, taps, lanes); `grads` and
+  // `queries` are its guide rows.
+  void add(GradientRows<P, T>& grad_values, const S* weights, const S* grads, GradientRows<P, T>& grad_keys, const S* score_grads,
+           const S* queries, std::int64_t image, std::int64_t y, std::int64_t begin, std::int64_t end) {
     const std::int64_t low = most(begin, y - p_.radius()), high = least(end, y + p_.radius() + 1);
-    const std::int64_t size = p_.kernel_size, queries = grid_.rows(y) * grid_.columns, group = queries * p_.taps() * P::lanes;
-    Reader<S>* const readers = readers_.get();
     for (std::int64_t column = 0; column < p_.width; ++column) {
-      int count = 0;
-      for (std::int64_t x = most(0, column - p_.radius()); x <= least(p_.width - 1, column + p_.radius()); ++x) {
-        const std::int64_t tap = (low - y + p_.radius()) * size + column - x + p_.radius();
-        const S* at = weights + x / P::lanes * group + tap * P::lanes + x % P::lanes;
-        for (std::int64_t row = 0; row < grid_.rows(y); ++row)
-          for (std::int64_t c = 0; c < grid_.count(x); ++c)
-            readers[count++] = {at + (row * grid_.columns + c) * p_.taps() * P::lanes,
-                                sources[row] + (grid_.first(x) + c) * channels};
-      }
-      for (std::int64_t row = low; row < high; ++row) sums_.get()[row - low] = grads.row(image, row) + column * channels;
-      gather<P>(readers, count, size * P::lanes, high - low, channels, sums_.get(), readers + count);
+      const int count = find_readers(y, column, low);
+      gather(grad_values, weights, grads, p_.channels, count, image, column, low, high);
+      gather(grad_keys, score_grads, queries, p_.embedding, count, image, column, low, high);
     }
   }
 
  private:
+  // The queries of row y whose windows hold `column`; their weights are those of the tap in map row `low`.
+  int find_readers(std::int64_t y, std::int64_t column, std::int64_t low) {
+    const std::int64_t rows = grid_.rows(y), size = p_.taps() * P::lanes, group = rows * grid_.columns * size;
+    int count = 0;
+    for (std::int64_t x = most(0, column - p_.radius()); x <= least(p_.width - 1, column + p_.radius()); ++x) {
+      const std::int64_t tap = (low - y + p_.radius()) * p_.kernel_size + column - x + p_.radius();
+      const std::int64_t at = x / P::lanes * group + tap * P::lanes + x % P::lanes;
+      for (std::int64_t row = 0; row < rows; ++row)
+        for (std::int64_t c = 0; c < grid_.count(x); ++c)
+          readers_.get()[count++] = {at + (row * grid_.columns + c) * size, row * p_.guide_width + grid_.first(x) + c};
+    }
+    return count;
+  }
+
+  // sums += weights * pixels over the readers of one column, for the map rows low .. high.
+  void gather(GradientRows<P, T>& grads, const S* weights, const S* pixels, std::int64_t channels, int count, std::int64_t image,
+              std::int64_t column, std::int64_t low, std::int64_t high) {
+    const std::int64_t stride = p_.kernel_size * P::lanes, rows = high - low;
+    for (std::int64_t n = 0; n < rows; ++n) sums_.get()[n] = grads.row(image, low + n) + column * channels;
+    for (std::int64_t n = 0; n < rows; n += P::rows)
+      with_count<P::rows>(static_cast<int>(least(P::rows, rows - n)), [&](auto r) {
+        for_channels<P>(channels, [&](auto vectors, auto tailed, std::int64_t channel, int tail) {
+          gather_block<P, decltype(r)::value, decltype(vectors)::value, decltype(tailed)::value != 0>(
+              readers_.get(), count, weights + n * stride, stride, pixels, channels, channel, tail, sums_.get() + n);
+        });
+      });
+  }
+
   const sapa::Problem& p_;
   const GuideGrid& grid_;
-  Buffer<Reader<S>> readers_;
+  Buffer<Reader> readers_;
   Buffer<S*> sums_;
 };
 

@@ -87,6 +87,20 @@ struct Pack {
     return _mm256_mul_ps(p, _mm256_castsi256_ps(power));
   }
 
+  // The lanes of each of `lanes` stored vectors are summed; lane i of the result belongs to vector i.
+  static Vec sum_lanes(const float* m) {
+    Vec s[4];
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) {  // halves: 4 partial sums of vectors i and i + 4
+      const float *a = m + i * lanes, *b = a + 4 * lanes;
+      const Vec low = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(a)), _mm_loadu_ps(b), 1);
+      s[i] = _mm256_add_ps(low, _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(a + 4)), _mm_loadu_ps(b + 4), 1));
+    }
+    const Vec a = _mm256_add_ps(_mm256_unpacklo_ps(s[0], s[1]), _mm256_unpackhi_ps(s[0], s[1]));
+    const Vec b = _mm256_add_ps(_mm256_unpacklo_ps(s[2], s[3]), _mm256_unpackhi_ps(s[2], s[3]));
+    return _mm256_add_ps(_mm256_shuffle_ps(a, b, 0x44), _mm256_shuffle_ps(a, b, 0xee));
+  }
+
   static void transpose(Vec (&m)[lanes]) {
     Vec t[lanes];
     for (int i = 0; i < 8; i += 4) {  // 4 x 4 blocks inside each 128-bit half

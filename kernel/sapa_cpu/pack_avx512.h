@@ -74,6 +74,23 @@ struct Pack {
     return _mm512_scalef_ps(p, n);
   }
 
+  // The lanes of each of `lanes` stored vectors are summed; lane i of the result belongs to vector i.
+  static Vec sum_lanes(const float* m) {
+    Vec s[4];
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) {  // quarters: 4 partial sums of vectors i, i + 4, i + 8, i + 12
+      const Vec a = sum_halves(m + i * lanes, m + (i + 4) * lanes), b = sum_halves(m + (i + 8) * lanes, m + (i + 12) * lanes);
+      s[i] = _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x88), _mm512_shuffle_f32x4(a, b, 0xdd));
+    }
+    const Vec a = _mm512_add_ps(_mm512_unpacklo_ps(s[0], s[1]), _mm512_unpackhi_ps(s[0], s[1]));
+    const Vec b = _mm512_add_ps(_mm512_unpacklo_ps(s[2], s[3]), _mm512_unpackhi_ps(s[2], s[3]));
+    return _mm512_add_ps(_mm512_shuffle_ps(a, b, 0x44), _mm512_shuffle_ps(a, b, 0xee));
+  }
+  static Vec sum_halves(const float* a, const float* b) {  // joined while loading, which no shuffle port has to do
+    const Vec low = _mm512_insertf32x8(_mm512_castps256_ps512(_mm256_loadu_ps(a)), _mm256_loadu_ps(b), 1);
+    return _mm512_add_ps(low, _mm512_insertf32x8(_mm512_castps256_ps512(_mm256_loadu_ps(a + 8)), _mm256_loadu_ps(b + 8), 1));
+  }
+
   static void transpose(Vec (&m)[lanes]) {
     Vec t[lanes];
     for (int i = 0; i < 16; i += 4) {  // 4 x 4 blocks inside each 128-bit quarter

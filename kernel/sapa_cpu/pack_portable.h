@@ -55,6 +55,14 @@ struct PortablePack {
     for (int i = 0; i < lanes; ++i) x[i] = std::exp(static_cast<S>(x[i]));
     return x;
   }
+  // The lanes of each of `lanes` stored vectors are summed; lane i of the result belongs to vector i.
+  static Vec sum_lanes(const S* m) {
+    Vec sum{};
+    for (int i = 0; i < lanes; ++i)
+      for (int j = 0; j < lanes; ++j) sum[i] += m[i * lanes + j];
+    return sum;
+  }
+
   static void transpose(Vec (&m)[lanes]) {
     for (int i = 0; i < lanes; ++i)
       for (int j = 0; j < i; ++j) {

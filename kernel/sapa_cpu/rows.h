@@ -37,6 +37,15 @@ inline std::int64_t least(std::int64_t a, std::int64_t b) { return a < b ? a : b
 inline std::int64_t most(std::int64_t a, std::int64_t b) { return a > b ? a : b; }
 inline std::int64_t round_up(std::int64_t x, std::int64_t to) { return (x + to - 1) / to * to; }
 
+// Asks for `count` elements before they are needed; the processor fetches them while it computes.
+template <class T>
+inline void prefetch(const T* from, std::int64_t count) {
+#if defined(__GNUC__)
+  for (std::int64_t i = 0; i < count; i += 64 / static_cast<std::int64_t>(sizeof(T))) __builtin_prefetch(from + i);
+  asm volatile("");  // else g++ takes a caller that only prefetches for one without effect, and drops the call
+#endif
+}
+
 template <class P, class T>
 inline void convert(const T* from, typename P::Scalar* to, std::int64_t count) {
   std::int64_t i = 0;

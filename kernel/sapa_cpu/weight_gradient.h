@@ -5,15 +5,6 @@
 
 namespace {
 
-// Sums the lanes of each of P::lanes vectors; lane i of the result belongs to vector i.
-template <class P>
-inline typename P::Vec sum_lanes(typename P::Vec (&m)[P::lanes]) {
-  P::transpose(m);
-  typename P::Vec sum = m[0];
-  for (int i = 1; i < P::lanes; ++i) sum = P::add(sum, m[i]);
-  return sum;
-}
-
 template <class P>
 class WeightGradient {
   using S = typename P::Scalar;
@@ -34,13 +25,15 @@ class WeightGradient {
                        std::int64_t x, std::int64_t first, int count, const S* weights, S* score_grads) {
     const int lanes = static_cast<int>(least(P::lanes, p_.width - x));
     for (int lane = 0; lane < lanes; ++lane) {
-      const S* grad[4];
+      const S *grad[4], *next[4];
+      const std::int64_t step = (grid.first(least(x + lane + 1, p_.width - 1)) - grid.first(x + lane)) * p_.channels;
       for (int q = 0; q < count; ++q) {  // an unfilled slot reads the position's first query; its result is dropped
         const std::int64_t column = (first + q) % grid.columns;
         grad[q] = grad_rows[(first + q) / grid.columns] +
                   (grid.first(x + lane) + (column < grid.count(x + lane) ? column : 0)) * p_.channels;
+        next[q] = grad[q] + step;
       }
-      position_products(window_at(p_, values, y, x + lane), grad, count);
+      position_products(window_at(p_, values, y, x + lane), grad, next, count);
       reduce(products_.get() + lane * padded_, count * p_.taps());
     }
     to_lanes(count * p_.taps());
@@ -51,9 +44,11 @@ class WeightGradient {
   }
 
  private:
-  void position_products(const Window<S>& window, const S* const* grad, int count) {
-    const std::int64_t size = p_.kernel_size, stride = p_.taps() * P::lanes;
+  // `next`: what the next position needs is fetched meanwhile, a part for each tap row.
+  void position_products(const Window<S>& window, const S* const* grad, const S* const* next, int count) {
+    const std::int64_t size = p_.kernel_size, stride = p_.taps() * P::lanes, part = p_.channels / size + 1;
     for (std::int64_t n = 0; n < size; ++n) {
+      for (int q = 0; q < count; ++q) prefetch(next[q] + n * part, part);
       S* at = partial_.get() + n * size * P::lanes;
       if (n < window.first_row || n >= window.last_row) {
         for (int q = 0; q < count; ++q)
@@ -74,11 +69,7 @@ class WeightGradient {
   }
 
   void reduce(S* out, std::int64_t count) const {
-    for (std::int64_t i = 0; i < count; i += P::lanes) {
-      typename P::Vec block[P::lanes];
-      for (int j = 0; j < P::lanes; ++j) block[j] = P::load(partial_.get() + (i + j) * P::lanes);
-      P::store(out + i, sum_lanes<P>(block));
-    }
+    for (std::int64_t i = 0; i < count; i += P::lanes) P::store(out + i, P::sum_lanes(partial_.get() + i * P::lanes));
   }
 
   void to_lanes(std::int64_t count) const {
