@@ -38,10 +38,11 @@ class Attention {
       : p_(p), grid_(grid), query_(static_cast<const T*>(query)), transposed_(4 * p.embedding * P::lanes) {}
   bool ok() const { return transposed_.ok(); }
 
-  // weights (count, taps, lanes) of the queries first .. first + count (count <= 4) of each position.
-  void weights(const TransposedKeys<P, T>& keys, std::int64_t image, std::int64_t y, std::int64_t x, std::int64_t first, int count, S* out) {
-    load_queries(image, y, x, first, count);
+  // weights (slots, taps, lanes) of some queries of each position.
+  void weights(const TransposedKeys<P, T>& keys, std::int64_t image, std::int64_t y, std::int64_t x, const Slots& slots, S* out) {
+    load_queries(image, x, slots);
     const std::int64_t taps = p_.taps(), size = p_.kernel_size;
+    const int count = slots.count;
     for (std::int64_t n = 0; n < size; ++n) {
       const std::int64_t row = y + n - p_.radius();
       S* at = out + n * size * P::lanes;
@@ -70,16 +71,16 @@ class Attention {
     const bool wraps = group + P::lanes >= p_.width;
     const std::int64_t next = wraps ? y + 1 : y, x = wraps ? lane : group + P::lanes + lane;
     if (next >= p_.height || x >= p_.width) return;
-    for (std::int64_t row = p_.first_row(next); row < p_.first_row(next + 1); ++row)
+    for (std::int64_t row = grid_.first_row(next); row < grid_.first_row(next + 1); ++row)
       prefetch(query_ + ((image * p_.guide_height + row) * p_.guide_width + grid_.first(x)) * p_.embedding,
                grid_.count(x) * p_.embedding);
   }
 
  private:
-  void load_queries(std::int64_t image, std::int64_t y, std::int64_t x, std::int64_t first, int count) {
-    for (int q = 0; q < count; ++q) {
-      const std::int64_t row = p_.first_row(y) + (first + q) / grid_.columns, column = (first + q) % grid_.columns;
-      const T* from = query_ + (image * p_.guide_height + row) * p_.guide_width * p_.embedding;
+  void load_queries(std::int64_t image, std::int64_t x, const Slots& slots) {
+    for (int q = 0; q < slots.count; ++q) {
+      const std::int64_t column = slots.column[q];
+      const T* from = query_ + (image * p_.guide_height + slots.top + slots.row[q]) * p_.guide_width * p_.embedding;
       const T* source[P::lanes];
       for (int i = 0; i < P::lanes; ++i) {  // an unfilled slot reads the position's first query; its result is dropped
         const std::int64_t at = least(x + i, p_.width - 1);

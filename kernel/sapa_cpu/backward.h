@@ -90,14 +90,14 @@ class BackwardPass {
     const std::int64_t queries = grid_.rows(y) * grid_.columns, query_size = p_.taps() * P::lanes;
     for (std::int64_t x = 0; x < p_.width; x += P::lanes)
       for (std::int64_t first = 0; first < queries; first += 4) {
-        const int count = static_cast<int>(least(4, queries - first));
+        const Slots slots = grid_.slots(y, first);
         S* weights = weights_.get() + (x / P::lanes * queries + first) * query_size;
         S* score_grads = score_grads_.get() + (weights - weights_.get());
-        attention_.weights(transposed_keys_, image, y, x, first, count, weights);
-        weight_gradient_.score_gradients(grid_, values, grads, y, x, first, count, weights, score_grads);
+        attention_.weights(transposed_keys_, image, y, x, slots, weights);
+        weight_gradient_.score_gradients(grid_, values, grads, y, x, slots, weights, score_grads);
         if (y >= begin && y < end)
           for (int lane = 0; lane < least(P::lanes, p_.width - x); ++lane)
-            assemble_position<P>(p_, grid_, keys_.around(image, y), p_.embedding, image, y, x + lane, first, count,
+            assemble_position<P>(p_, grid_, keys_.around(image, y), p_.embedding, image, y, x + lane, slots,
                                  score_grads + lane, static_cast<T*>(call_.grad_query));
       }
     gather_.add(grad_values_, weights_.get(), grads[0], grad_keys_, score_grads_.get(), queries_.load(image, y)[0], image, y, begin, end);

@@ -17,19 +17,19 @@ inline void assemble(const Window<typename P::Scalar>& window, std::int64_t chan
   });
 }
 
-// Assembles the position (y, x) for the queries first .. first + count, from its lane of weights (count, taps, lanes).
+// Assembles the position (y, x) for some of its queries, from its lane of weights (slots, taps, lanes).
 template <class P, class T>
 inline void assemble_position(const sapa::Problem& p, const GuideGrid& grid, const typename P::Scalar* const* rows,
-                              std::int64_t channels, std::int64_t image, std::int64_t y, std::int64_t x, std::int64_t first,
-                              int count, const typename P::Scalar* weights, T* output) {
+                              std::int64_t channels, std::int64_t image, std::int64_t y, std::int64_t x, const Slots& slots,
+                              const typename P::Scalar* weights, T* output) {
   const typename P::Scalar* used[4];
   T* target[4];
   int filled = 0;
-  for (int q = 0; q < count; ++q) {
-    const std::int64_t row = p.first_row(y) + (first + q) / grid.columns, column = (first + q) % grid.columns;
-    if (column >= grid.count(x)) continue;
+  for (int q = 0; q < slots.count; ++q) {
+    if (slots.column[q] >= grid.count(x)) continue;
     used[filled] = weights + q * p.taps() * P::lanes;
-    target[filled++] = output + ((image * p.guide_height + row) * p.guide_width + grid.first(x) + column) * channels;
+    const std::int64_t row = image * p.guide_height + slots.top + slots.row[q];
+    target[filled++] = output + (row * p.guide_width + grid.first(x) + slots.column[q]) * channels;
   }
   if (filled) assemble<P>(window_at(p, rows, y, x), channels, filled, used, target);
 }
@@ -55,11 +55,11 @@ bool forward_rows(const sapa::Forward& call, std::int64_t begin, std::int64_t en
     const std::int64_t queries = grid.rows(y) * grid.columns;
     for (std::int64_t x = 0; x < p.width; x += P::lanes)
       for (std::int64_t first = 0; first < queries; first += 4) {
-        const int count = static_cast<int>(least(4, queries - first));
-        attention.weights(keys, image, y, x, first, count, weights.get());
+        const Slots slots = grid.slots(y, first);
+        attention.weights(keys, image, y, x, slots, weights.get());
         for (int lane = 0; lane < least(P::lanes, p.width - x); ++lane) {
           attention.prefetch_next(image, y, x, lane);
-          assemble_position<P>(p, grid, around, p.channels, image, y, x + lane, first, count, weights.get() + lane,
+          assemble_position<P>(p, grid, around, p.channels, image, y, x + lane, slots, weights.get() + lane,
                                static_cast<T*>(call.output));
         }
       }

@@ -70,19 +70,20 @@ struct Pack {
     return _mm256_blendv_ps(other, v, _mm256_castsi256_ps(kept));
   }
 
-  // exp for x <= 0, 1 unit in the last place; x below -87.3 gives 1e-38, not-a-number stays.
+  // exp as in pack_avx512.h; x below -87.3 gives 1e-38, not-a-number stays.
   static Vec exp(Vec x) {
     x = _mm256_max_ps(_mm256_set1_ps(-87.3f), x);
-    const Vec n = _mm256_round_ps(_mm256_mul_ps(x, _mm256_set1_ps(1.44269504f)), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    const Vec shift = _mm256_set1_ps(12582912.0f);
+    const Vec n = _mm256_sub_ps(_mm256_fmadd_ps(x, _mm256_set1_ps(1.44269504f), shift), shift);
     Vec r = _mm256_fnmadd_ps(n, _mm256_set1_ps(0.693359375f), x);
     r = _mm256_fnmadd_ps(n, _mm256_set1_ps(-2.12194440e-4f), r);
-    Vec p = _mm256_set1_ps(1.9875691500e-4f);
-    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(1.3981999507e-3f));
-    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(8.3334519073e-3f));
-    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(4.1665795894e-2f));
-    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(1.6666665459e-1f));
-    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(5.0000001201e-1f));
-    p = _mm256_add_ps(_mm256_fmadd_ps(_mm256_mul_ps(r, r), p, r), _mm256_set1_ps(1.0f));
+    Vec p = _mm256_set1_ps(1.38145e-3f);
+    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(8.36878e-3f));
+    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(4.166839e-2f));
+    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(1.666652e-1f));
+    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(4.9999993e-1f));
+    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(1.0f));
+    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(1.0f));
     const __m256i power = _mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23);
     return _mm256_mul_ps(p, _mm256_castsi256_ps(power));
   }

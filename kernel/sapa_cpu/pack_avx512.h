@@ -61,16 +61,17 @@ struct Pack {
   // exp for x <= 0, 1 unit in the last place; x below -104 gives 0, not-a-number stays.
   static Vec exp(Vec x) {
     x = _mm512_max_ps(_mm512_set1_ps(-104.0f), x);
-    const Vec n = _mm512_roundscale_ps(_mm512_mul_ps(x, _mm512_set1_ps(1.44269504f)), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    const Vec shift = _mm512_set1_ps(12582912.0f);  // 1.5 * 2^23: adding it rounds to an integer
+    const Vec n = _mm512_sub_ps(_mm512_fmadd_ps(x, _mm512_set1_ps(1.44269504f), shift), shift);
     Vec r = _mm512_fnmadd_ps(n, _mm512_set1_ps(0.693359375f), x);
     r = _mm512_fnmadd_ps(n, _mm512_set1_ps(-2.12194440e-4f), r);
-    Vec p = _mm512_set1_ps(1.9875691500e-4f);
-    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.3981999507e-3f));
-    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(8.3334519073e-3f));
-    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(4.1665795894e-2f));
-    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.6666665459e-1f));
-    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(5.0000001201e-1f));
-    p = _mm512_add_ps(_mm512_fmadd_ps(_mm512_mul_ps(r, r), p, r), _mm512_set1_ps(1.0f));
+    Vec p = _mm512_set1_ps(1.38145e-3f);  // least relative error of degree 6 on |r| <= log(2) / 2
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(8.36878e-3f));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(4.166839e-2f));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.666652e-1f));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(4.9999993e-1f));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.0f));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.0f));
     return _mm512_scalef_ps(p, n);
   }
 

@@ -56,16 +56,20 @@ inline void convert(const T* from, typename P::Scalar* to, std::int64_t count) {
 // target[e][lane] = source[lane][e], e < embedding; target rows are `stride` apart.
 template <class P, class T>
 inline void transpose_rows(const T* const* source, std::int64_t embedding, typename P::Scalar* target, std::int64_t stride) {
-  for (std::int64_t e = 0; e < embedding; e += P::lanes) {
-    const int count = static_cast<int>(least(P::lanes, embedding - e));
-    typename P::Vec block[P::lanes];
-    if (count == P::lanes)
-      for (int i = 0; i < P::lanes; ++i) block[i] = P::load(source[i] + e);
-    else
-      for (int i = 0; i < P::lanes; ++i) block[i] = P::load(source[i] + e, count);
+  typename P::Vec block[P::lanes];
+  std::int64_t e = 0;
+  for (; e + P::lanes <= embedding; e += P::lanes) {
+#pragma GCC unroll 16
+    for (int i = 0; i < P::lanes; ++i) block[i] = P::load(source[i] + e);
     P::transpose(block);
-    for (int i = 0; i < count; ++i) P::store(target + (e + i) * stride, block[i]);
+#pragma GCC unroll 16
+    for (int i = 0; i < P::lanes; ++i) P::store(target + (e + i) * stride, block[i]);
   }
+  if (e == embedding) return;
+  const int rest = static_cast<int>(embedding - e);
+  for (int i = 0; i < P::lanes; ++i) block[i] = P::load(source[i] + e, rest);
+  P::transpose(block);
+  for (int i = 0; i < rest; ++i) P::store(target + (e + i) * stride, block[i]);
 }
 
 // A ring of the K map rows in the window of a position row, as (width, channels) rows of scalars.
@@ -140,26 +144,40 @@ class TransposedKeys {
   Buffer<T> zeros_;
 };
 
+// Up to four of the guide pixels that read one window: guide rows `top` + row, and places in the position's columns.
+struct Slots {
+  std::int64_t top, row[4], column[4];
+  int count;
+};
+
 // Which guide pixels read which window: row by row, `columns` slots a position, of which count(x) are filled.
 class GuideGrid {
  public:
-  explicit GuideGrid(const sapa::Problem& p) : p_(p), columns(p.most_columns()), first_(p.width + 1) {
+  explicit GuideGrid(const sapa::Problem& p) : columns(p.most_columns()), rows_(p.height + 1), columns_(p.width + 1) {
     if (!ok()) return;
-    for (std::int64_t x = 0; x <= p.width; ++x) first_.get()[x] = p.first_column(x);
+    for (std::int64_t y = 0; y <= p.height; ++y) rows_.get()[y] = p.first_row(y);
+    for (std::int64_t x = 0; x <= p.width; ++x) columns_.get()[x] = p.first_column(x);
   }
-  bool ok() const { return first_.ok(); }
-  std::int64_t rows(std::int64_t y) const { return p_.first_row(y + 1) - p_.first_row(y); }
-  std::int64_t first(std::int64_t x) const { return first_.get()[x]; }
-  std::int64_t count(std::int64_t x) const { return first_.get()[x + 1] - first_.get()[x]; }
+  bool ok() const { return rows_.ok() && columns_.ok(); }
+  std::int64_t first_row(std::int64_t y) const { return rows_.get()[y]; }
+  std::int64_t rows(std::int64_t y) const { return first_row(y + 1) - first_row(y); }
+  std::int64_t first(std::int64_t x) const { return columns_.get()[x]; }
+  std::int64_t count(std::int64_t x) const { return first(x + 1) - first(x); }
 
- private:
-  const sapa::Problem& p_;
+  // The slots from `first` on of the positions of row y.
+  Slots slots(std::int64_t y, std::int64_t first) const {
+    Slots slots{first_row(y), {}, {}, static_cast<int>(least(4, rows(y) * columns - first))};
+    for (int q = 0; q < slots.count; ++q) {
+      slots.row[q] = (first + q) / columns;
+      slots.column[q] = (first + q) % columns;
+    }
+    return slots;
+  }
 
- public:
   const std::int64_t columns;
 
  private:
-  Buffer<std::int64_t> first_;
+  Buffer<std::int64_t> rows_, columns_;
 };
 
 template <class S>

@@ -19,17 +19,18 @@ class WeightGradient {
   }
   bool ok() const { return zeros_.ok() && partial_.ok() && products_.ok() && transposed_.ok() && sources_.ok(); }
 
-  // score_grads (count, taps, lanes) = weights * (products - sum over taps of weights * products), for the queries
-  // first .. first + count of the positions (y, x .. x + lanes); grad_rows: the guide rows of the output gradient.
+  // score_grads (slots, taps, lanes) = weights * (products - sum over taps of weights * products), for some queries of the
+  // positions (y, x .. x + lanes); grad_rows: the guide rows of the output gradient.
   void score_gradients(const GuideGrid& grid, const S* const* values, const S* const* grad_rows, std::int64_t y,
-                       std::int64_t x, std::int64_t first, int count, const S* weights, S* score_grads) {
+                       std::int64_t x, const Slots& slots, const S* weights, S* score_grads) {
+    const int count = slots.count;
     const int lanes = static_cast<int>(least(P::lanes, p_.width - x));
     for (int lane = 0; lane < lanes; ++lane) {
       const S *grad[4], *next[4];
       const std::int64_t step = (grid.first(least(x + lane + 1, p_.width - 1)) - grid.first(x + lane)) * p_.channels;
       for (int q = 0; q < count; ++q) {  // an unfilled slot reads the position's first query; its result is dropped
-        const std::int64_t column = (first + q) % grid.columns;
-        grad[q] = grad_rows[(first + q) / grid.columns] +
+        const std::int64_t column = slots.column[q];
+        grad[q] = grad_rows[slots.row[q]] +
                   (grid.first(x + lane) + (column < grid.count(x + lane) ? column : 0)) * p_.channels;
         next[q] = grad[q] + step;
       }
