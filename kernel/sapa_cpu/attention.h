@@ -39,7 +39,8 @@ class Attention {
   bool ok() const { return transposed_.ok(); }
 
   // weights (slots, taps, lanes) of some queries of each position.
-  void weights(const TransposedKeys<P, T>& keys, std::int64_t image, std::int64_t y, std::int64_t x, const Slots& slots, S* out) {
+  void weights(const TransposedKeys<P, T>& keys, std::int64_t image, std::int64_t y, std::int64_t x, const Slots& slots,
+               S* out) {
     load_queries(image, x, slots);
     const std::int64_t taps = p_.taps(), size = p_.kernel_size;
     const int count = slots.count;
@@ -66,7 +67,7 @@ class Attention {
     for (int q = 0; q < count; ++q) softmax<P>(out + q * taps * P::lanes, size);
   }
 
-  // Prefetches the queries of position x of the next group: behind the last one of a row comes the next row's first.
+  // Prefetches the queries of one position of the next group; behind the last group of a row comes the next row's first.
   void prefetch_next(std::int64_t image, std::int64_t y, std::int64_t group, std::int64_t lane) const {
     const bool wraps = group + P::lanes >= p_.width;
     const std::int64_t next = wraps ? y + 1 : y, x = wraps ? lane : group + P::lanes + lane;

@@ -96,11 +96,14 @@ class BackwardPass {
         attention_.weights(transposed_keys_, image, y, x, slots, weights);
         weight_gradient_.score_gradients(grid_, values, grads, y, x, slots, weights, score_grads);
         if (y >= begin && y < end)
-          for (int lane = 0; lane < least(P::lanes, p_.width - x); ++lane)
+          for (int lane = 0; lane < least(P::lanes, p_.width - x); ++lane) {
+            attention_.prefetch_next(image, y, x, lane);
             assemble_position<P>(p_, grid_, keys_.around(image, y), p_.embedding, image, y, x + lane, slots,
                                  score_grads + lane, static_cast<T*>(call_.grad_query));
+          }
       }
-    gather_.add(grad_values_, weights_.get(), grads[0], grad_keys_, score_grads_.get(), queries_.load(image, y)[0], image, y, begin, end);
+    gather_.add(grad_values_, weights_.get(), grads[0], grad_keys_, score_grads_.get(), queries_.load(image, y)[0], image, y,
+                begin, end);
   }
 
   const sapa::Backward& call_;

@@ -116,25 +116,25 @@ inline void product_block(const typename P::Scalar* const* source, std::int64_t 
     for (int t = 0; t < T; ++t) P::store(partial + q * partial_stride + t * P::lanes, sum[q][t]);
 }
 
-// A query that reads a key: where its weights and its pixel begin.
+// A query that reads a key: where its weights begin, but for an offset common to all readers of the key, and its pixel.
 struct Reader {
   std::int64_t weight, pixel;
 };
 
 // sums[n] += sum over readers of weights[n] * pixel: one key column, R map rows, V vectors of channels. The weights of a
-// reader are `weight_stride` apart; `pixels` is (guide_height, guide_width, channels).
+// reader are `weight_stride` apart; `pixels` is (rows, guide_width, channels).
 template <class P, int R, int V, bool Tail>
-inline void gather_block(const Reader* readers, int count, const typename P::Scalar* weights, std::int64_t weight_stride,
-                         const typename P::Scalar* pixels, std::int64_t channels, std::int64_t channel, int tail,
-                         typename P::Scalar* const* sums) {
+inline void gather_block(const Reader* readers, std::int64_t count, const typename P::Scalar* weights, std::int64_t offset,
+                         std::int64_t weight_stride, const typename P::Scalar* pixels, std::int64_t channels,
+                         std::int64_t channel, int tail, typename P::Scalar* const* sums) {
   typename P::Vec sum[R][V];
 #pragma GCC unroll 8
   for (int n = 0; n < R; ++n)
 #pragma GCC unroll 8
     for (int v = 0; v < V; ++v)
       sum[n][v] = Tail && v == V - 1 ? P::load(sums[n] + channel + v * P::lanes, tail) : P::load(sums[n] + channel + v * P::lanes);
-  for (int i = 0; i < count; ++i) {
-    const typename P::Scalar *source = pixels + readers[i].pixel * channels + channel, *at = weights + readers[i].weight;
+  for (std::int64_t i = 0; i < count; ++i) {
+    const typename P::Scalar *source = pixels + readers[i].pixel * channels + channel, *at = weights + (readers[i].weight + offset);
     typename P::Vec x[V];
 #pragma GCC unroll 8
     for (int v = 0; v < V; ++v)

@@ -46,7 +46,7 @@ class KeyGather {
 
  public:
   KeyGather(const sapa::Problem& p, const GuideGrid& grid)
-      : p_(p), grid_(grid), readers_(p.kernel_size * grid.columns * p.most_rows()), sums_(p.kernel_size) {}
+      : p_(p), grid_(grid), readers_(p.most_rows() * p.guide_width), sums_(p.kernel_size) {}
   bool ok() const { return readers_.ok() && sums_.ok(); }
 
   // The key rows begin .. end of the row y, whose weights and score gradients are (groups, queries, taps, lanes); `grads` and
@@ -54,38 +54,40 @@ class KeyGather {
   void add(GradientRows<P, T>& grad_values, const S* weights, const S* grads, GradientRows<P, T>& grad_keys, const S* score_grads,
            const S* queries, std::int64_t image, std::int64_t y, std::int64_t begin, std::int64_t end) {
     const std::int64_t low = most(begin, y - p_.radius()), high = least(end, y + p_.radius() + 1);
+    list_readers(y);
     for (std::int64_t column = 0; column < p_.width; ++column) {
-      const int count = find_readers(y, column, low);
-      gather(grad_values, weights, grads, p_.channels, count, image, column, low, high);
-      gather(grad_keys, score_grads, queries, p_.embedding, count, image, column, low, high);
+      gather(grad_values, weights, grads, p_.channels, image, y, column, low, high);
+      gather(grad_keys, score_grads, queries, p_.embedding, image, y, column, low, high);
     }
   }
 
  private:
-  // The queries of row y whose windows hold `column`; their weights are those of the tap in map row `low`.
-  int find_readers(std::int64_t y, std::int64_t column, std::int64_t low) {
+  // The queries of row y, position by position, so that those of neighbouring positions lie together. The window of position
+  // x holds a column at tap column - x + radius: here x is taken off, and gather() adds the rest.
+  void list_readers(std::int64_t y) {
     const std::int64_t rows = grid_.rows(y), size = p_.taps() * P::lanes, group = rows * grid_.columns * size;
-    int count = 0;
-    for (std::int64_t x = most(0, column - p_.radius()); x <= least(p_.width - 1, column + p_.radius()); ++x) {
-      const std::int64_t tap = (low - y + p_.radius()) * p_.kernel_size + column - x + p_.radius();
-      const std::int64_t at = x / P::lanes * group + tap * P::lanes + x % P::lanes;
+    Reader* reader = readers_.get();
+    for (std::int64_t x = 0; x < p_.width; ++x)
       for (std::int64_t row = 0; row < rows; ++row)
         for (std::int64_t c = 0; c < grid_.count(x); ++c)
-          readers_.get()[count++] = {at + (row * grid_.columns + c) * size, row * p_.guide_width + grid_.first(x) + c};
-    }
-    return count;
+          *reader++ = {x / P::lanes * group + x % P::lanes + (row * grid_.columns + c) * size - x * P::lanes,
+                       row * p_.guide_width + grid_.first(x) + c};
   }
 
-  // sums += weights * pixels over the readers of one column, for the map rows low .. high.
-  void gather(GradientRows<P, T>& grads, const S* weights, const S* pixels, std::int64_t channels, int count, std::int64_t image,
-              std::int64_t column, std::int64_t low, std::int64_t high) {
+  // sums += weights * pixels over the queries of row y that read one column, for the map rows low .. high.
+  void gather(GradientRows<P, T>& grads, const S* weights, const S* pixels, std::int64_t channels, std::int64_t image,
+              std::int64_t y, std::int64_t column, std::int64_t low, std::int64_t high) {
+    const std::int64_t first = grid_.rows(y) * grid_.first(most(0, column - p_.radius()));
+    const std::int64_t last = grid_.rows(y) * grid_.first(least(p_.width, column + p_.radius() + 1));
     const std::int64_t stride = p_.kernel_size * P::lanes, rows = high - low;
+    const std::int64_t tap = (low - y + p_.radius()) * p_.kernel_size + column + p_.radius();
     for (std::int64_t n = 0; n < rows; ++n) sums_.get()[n] = grads.row(image, low + n) + column * channels;
     for (std::int64_t n = 0; n < rows; n += P::rows)
       with_count<P::rows>(static_cast<int>(least(P::rows, rows - n)), [&](auto r) {
         for_channels<P>(channels, [&](auto vectors, auto tailed, std::int64_t channel, int tail) {
           gather_block<P, decltype(r)::value, decltype(vectors)::value, decltype(tailed)::value != 0>(
-              readers_.get(), count, weights + n * stride, stride, pixels, channels, channel, tail, sums_.get() + n);
+              readers_.get() + first, last - first, weights, tap * P::lanes + n * stride, stride, pixels, channels, channel, tail,
+              sums_.get() + n);
         });
       });
   }
