@@ -1,4 +1,4 @@
-// Lanes in plain C++ (GCC and Clang vector extensions): any processor, and the only path for float64.
+// Lanes in plain C++ (GCC and Clang vector extensions): any x86-64 processor, and the only path for float64.
 #pragma once
 
 #include <cmath>

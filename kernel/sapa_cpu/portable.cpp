@@ -1,4 +1,4 @@
-// The portable path: any processor and compiler with vector extensions, and float64 on every machine.
+// The portable path: any x86-64 processor, and any compiler with vector extensions, and float64 on every machine.
 #include "backward.h"
 #include "pack_portable.h"
 
