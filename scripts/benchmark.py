@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from sapa_hf.benchmark import benchmark_goals, benchmark_model, benchmark_operator, write_report
+from sapa_hf.paper.benchmark import benchmark_goals, benchmark_model, benchmark_operator, write_report
 from sapa_hf.provenance import source_commit
 
 PARTS = ["goals", "operator", "model"]

@@ -7,7 +7,7 @@ into a folder, loads that back without sapa_hf, and draws a picture. Nothing is 
 import argparse
 from collections.abc import Sequence
 
-from sapa_hf.demo import run_demo
+from sapa_hf.paper.demo import run_demo
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from sapa_hf.study import finish_runs, plan_runs, write_report
+from sapa_hf.paper.study import finish_runs, plan_runs, write_report
 
 
 def parse_arguments(tokens: Sequence[str] | None = None) -> tuple[argparse.Namespace, list[str]]:

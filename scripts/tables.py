@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from sapa_hf.tables import render
+from sapa_hf.paper.tables import render
 
 
 def main(arguments: list[str] | None = None) -> None:

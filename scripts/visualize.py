@@ -12,8 +12,8 @@ from pathlib import Path
 import torch
 from transformers.utils.logging import disable_progress_bar
 
+from sapa_hf.paper.visualization import draw_upsampling
 from sapa_hf.predict import find_images
-from sapa_hf.visualization import draw_upsampling
 from sapa_hf.whole_file import whole_file
 
 

@@ -1,0 +1,167 @@
+"""What a study found: mean and spread of each variant, and its paired difference to the baseline."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from sapa_hf.evaluation import read_results
+from sapa_hf.markdown import markdown_table
+
+from .matrix import PlannedRun
+from .runner import is_finished
+
+
+class Figure(NamedTuple):
+    """A metric as the tables show it.
+
+    Attributes:
+        key: Its name in the results.
+        title: Its heading.
+        scale: What it is multiplied with.
+        digits: Digits after the point.
+        lower_is_better: True for errors.
+    """
+
+    key: str
+    title: str
+    scale: float
+    digits: int
+    lower_is_better: bool = False
+
+
+FIGURES = {
+    "semantic-segmentation": (
+        Figure("mean_iou", "mIoU, %", 100, 2),
+        Figure("boundary_iou", "boundary IoU, %", 100, 2),
+    ),
+    "depth-estimation": (
+        Figure("abs_rel", "abs_rel", 1, 4, lower_is_better=True),
+        Figure("rmse", "rmse, m", 1, 3, lower_is_better=True),
+        Figure("delta1", "delta1", 1, 4),
+    ),
+}
+
+
+def read_runs(runs: Sequence[PlannedRun]) -> list[dict[str, Any]]:
+    """Collect what the finished runs measured; runs without a results file are left out.
+
+    Raises:
+        ValueError: A run had other settings than the plan's, or they learnt from different data.
+    """
+    records, data = [], {}
+    for run in runs:
+        if is_finished(run):
+            results, speeds = read_results(run.folder / "results.json"), _speeds(run)
+            data.setdefault(results["training"].get("data"), run.folder)
+            records.append(
+                {
+                    "variant": run.variant,
+                    "seed": run.seed,
+                    "task": results["task"],
+                    "metrics": results["metrics"],
+                    "images": results["dataset"]["images"],
+                    "parameters": results["model"]["parameters"],
+                    "steps": results["training"]["steps"],
+                    "best_step": results["training"]["best_step"],
+                    "images_per_second": statistics.median(speeds) if speeds else None,
+                    "peak_memory_mb": results["training"].get("peak_memory_mb"),
+                    "commit": results["commit"],
+                    "hardware": results["hardware"],
+                    "date": results["date"],
+                }
+            )
+    data.pop(None, None)  # written before the data's fingerprint was
+    if len(data) > 1:
+        folders = " and ".join(map(str, data.values()))
+        raise ValueError(
+            f"{folders} learnt from different data, so they cannot be compared: give each data set a study "
+            "of its own, another --output_dir."
+        )
+    return records
+
+
+def summarize(records: Sequence[dict], baseline: str) -> list[dict[str, Any]]:
+    """Average over seeds, and compare with the baseline seed by seed.
+
+    Args:
+        records: As `read_runs` gives them.
+        baseline: The variant that others are compared with.
+
+    Returns:
+        One row a variant, in order of appearance: its runs, parameters, speed and memory, and for each metric
+        `mean`, `spread` (standard deviation; None for one run), and over the seeds that the baseline has too
+        `difference` and `difference_spread` (None for the baseline and where no seed is shared).
+    """
+    by_variant: dict[str, dict[int, dict]] = {}
+    for record in records:
+        by_variant.setdefault(record["variant"], {})[record["seed"]] = record
+    base = by_variant.get(baseline, {})
+    return [
+        _row(variant, seeds, {} if variant == baseline else base) for variant, seeds in by_variant.items()
+    ]
+
+
+def summary_table(records: Sequence[dict], baseline: str) -> str:
+    """Lay the summary out as a Markdown table: mean ± standard deviation, (paired difference ± its own)."""
+    rows = summarize(records, baseline)
+    if not rows:
+        return "No run is finished yet."
+    figures = FIGURES[records[0]["task"]]
+    titles = [f"{figure.title} (to {baseline})" for figure in figures]
+    head = ["variant", "runs", *titles, "parameters", "images/s", "peak memory, MB"]
+    lines = []
+    for row in rows:
+        cells = [_cell(row[figure.key], figure) for figure in figures]
+        speed = "" if row["images_per_second"] is None else f"{row['images_per_second']:.1f}"
+        memory = "" if row["peak_memory_mb"] is None else f"{row['peak_memory_mb']:.0f}"
+        lines.append([row["variant"], str(row["runs"]), *cells, f"{row['parameters']:,}", speed, memory])
+    return markdown_table(head, lines)
+
+
+def _speeds(run: PlannedRun) -> list[float]:
+    lines = (run.folder / "log.jsonl").read_text(encoding="utf-8").splitlines()
+    entries = [json.loads(line) for line in lines]
+    return [entry["images_per_second"] for entry in entries if "loss" in entry]
+
+
+def _row(variant: str, seeds: dict[int, dict], base: dict[int, dict]) -> dict[str, Any]:
+    first = next(iter(seeds.values()))
+    row = {"variant": variant, "runs": len(seeds), "parameters": first["parameters"]}
+    for key in ("images_per_second", "peak_memory_mb"):
+        known = [record[key] for record in seeds.values() if record[key] is not None]
+        row[key] = statistics.median(known) if known else None
+    for figure in FIGURES[first["task"]]:
+        values = [record["metrics"][figure.key] for record in seeds.values()]
+        pairs = [
+            record["metrics"][figure.key] - base[seed]["metrics"][figure.key]
+            for seed, record in seeds.items()
+            if seed in base
+        ]
+        mean, spread = _mean_and_spread(values)
+        difference, difference_spread = _mean_and_spread(pairs)
+        row[figure.key] = {
+            "mean": mean,
+            "spread": spread,
+            "difference": difference,
+            "difference_spread": difference_spread,
+        }
+    return row
+
+
+def _mean_and_spread(values: Sequence[float]) -> tuple[float | None, float | None]:
+    mean = statistics.fmean(values) if values else None
+    return mean, statistics.stdev(values) if len(values) > 1 else None
+
+
+def _cell(found: dict, figure: Figure) -> str:
+    def pair(mean: float, spread: float | None, sign: str) -> str:
+        text = f"{mean * figure.scale:{sign}.{figure.digits}f}"
+        return text if spread is None else f"{text} ± {spread * figure.scale:.{figure.digits}f}"
+
+    text = pair(found["mean"], found["spread"], "")
+    if found["difference"] is not None:
+        text += f" ({pair(found['difference'], found['difference_spread'], '+')})"
+    return text

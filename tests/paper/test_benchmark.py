@@ -1,0 +1,37 @@
+"""The benchmark's parts in small: what is timed, counted and written; figures are not tested."""
+
+import json
+import time
+
+import torch
+
+from sapa_hf.paper.benchmark.report import write_report
+from sapa_hf.paper.benchmark.timing import saved_megabytes, time_side_by_side
+from sapa_hf.provenance import hardware, peak_memory_megabytes
+
+
+def test_every_contender_runs_once_to_warm_up_and_once_a_round():
+    calls = []
+    found = time_side_by_side({"a": lambda: calls.append("a"), "b": lambda: time.sleep(0.01)}, rounds=3)
+    assert calls == ["a"] * 4 and found["b"] > 9 > found["a"]
+
+
+def test_saved_megabytes_are_those_of_the_backward_pass():
+    x = torch.randn(1000, 100, requires_grad=True)
+    assert saved_megabytes(lambda: x.exp().sum()) == 0.4  # exp keeps its result, 4 bytes a number
+    assert saved_megabytes(lambda: (2 * x).sum()) < 0.001
+
+
+def test_report_names_the_machine_that_ran_and_the_settings(tmp_path):
+    settings = {"device": "cpu", "dtype": "float32", "commit": "abc"}
+    rows = [{"model": "transformers", "inference_ms": 2.0}, {"model": "sapa-b, kernel", "inference_ms": 1.5}]
+    text = write_report(tmp_path, {"model": rows}, settings)
+    assert "| sapa-b, kernel |          1.50 |" in text and text == (tmp_path / "benchmark.md").read_text()
+    about = json.loads((tmp_path / "benchmark.json").read_text())["about"]
+    assert about["hardware"] == hardware("cpu") and about["commit"] == "abc"
+
+
+def test_hardware_and_memory_are_those_of_the_device_that_ran(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)  # a GPU is there, but not in use
+    assert hardware("cpu").endswith("cores")
+    assert peak_memory_megabytes("cpu") > 50

@@ -1,0 +1,187 @@
+"""A study in small: real trainings in processes of their own, and its arithmetic on known figures."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from sapa_hf.paper.study import (
+    draw_plot,
+    finish_runs,
+    plan_runs,
+    read_runs,
+    summarize,
+    summary_table,
+    write_report,
+)
+from sapa_hf.scripts.study import parse_arguments
+
+TINY = (
+    "segformer_tiny_scenes",
+    "data_fields.options={count: 4, eval_count: 2, size: 64}",
+    "crop_size=64",
+    "max_steps=2",
+    "batch_size=2",
+    "eval_steps=2",
+    "num_workers=0",
+    "tracker=none",
+    "pictures=0",
+    "cpu=true",
+)
+
+
+def records(figures):
+    return [
+        {
+            "variant": variant,
+            "seed": seed,
+            "task": "semantic-segmentation",
+            "metrics": {"mean_iou": value, "boundary_iou": value / 2},
+            "parameters": 1000,
+            "images_per_second": 10.0 + seed,
+            "peak_memory_mb": None,
+        }
+        for variant, seed, value in figures
+    ]
+
+
+def cells(line):
+    """The cells of a Markdown table's line."""
+    return [cell.strip() for cell in line.strip("|").split("|")]
+
+
+FIGURES = [("bilinear", 0, 0.30), ("sapa-g", 0, 0.34), ("bilinear", 1, 0.40), ("sapa-g", 1, 0.42)]
+
+
+def test_difference_is_paired_by_seed():
+    rows = {row["variant"]: row for row in summarize(records(FIGURES), "bilinear")}
+    found = rows["sapa-g"]["mean_iou"]
+    assert found["mean"] == pytest.approx(0.38)
+    assert found["spread"] == pytest.approx(0.04 * 2**0.5)
+    assert found["difference"] == pytest.approx(0.03)
+    # The seeds differ much more than the variants do: pairing takes that out.
+    assert found["difference_spread"] == pytest.approx(0.01 * 2**0.5)
+    assert rows["bilinear"]["mean_iou"]["difference"] is None
+    assert rows["sapa-g"]["images_per_second"] == 10.5
+
+
+def test_seeds_that_the_baseline_lacks_take_no_part_in_the_difference():
+    (row,) = [
+        r for r in summarize(records([*FIGURES, ("carafe", 7, 0.5)]), "bilinear") if r["variant"] == "carafe"
+    ]
+    assert row["mean_iou"]["difference"] is None and row["mean_iou"]["spread"] is None
+
+
+def test_table_shows_mean_spread_and_difference():
+    table = summary_table(records(FIGURES), "bilinear").splitlines()
+    assert cells(table[0])[:3] == ["variant", "runs", "mIoU, % (to bilinear)"]
+    assert cells(table[3])[:3] == ["sapa-g", "2", "38.00 ± 5.66 (+3.00 ± 1.41)"]
+
+
+def test_plot_is_a_picture_and_needs_a_run(tmp_path):
+    draw_plot(records(FIGURES), "bilinear", tmp_path / "study.png", "a study")
+    assert Image.open(tmp_path / "study.png").size[0] > 500
+    with pytest.raises(ValueError, match="No run is finished yet"):
+        draw_plot([], "bilinear", tmp_path / "none.png", "nothing")
+
+
+def test_plan_goes_seed_by_seed_and_refuses_wrong_settings_before_training(tmp_path):
+    runs = plan_runs(TINY, "upsampler", ["bilinear", "sapa-b"], [0, 1], tmp_path)
+    assert [(run.variant, run.seed) for run in runs] == [
+        ("bilinear", 0),
+        ("sapa-b", 0),
+        ("bilinear", 1),
+        ("sapa-b", 1),
+    ]
+    with pytest.raises(ValueError, match="max_step"):
+        plan_runs([*TINY, "max_step=3"], "upsampler", ["bilinear"], [0], tmp_path)
+    with pytest.raises(ValueError, match="'sapa-x' came"):
+        plan_runs(TINY, "upsampler", ["bilinear", "sapa-x"], [0], tmp_path)
+    with pytest.raises(ValueError, match="kernel_size must be odd"):
+        plan_runs(TINY, "upsampler_kernel_size", ["3", "4"], [0], tmp_path)
+    with pytest.raises(ValueError, match="task must be one of depth, segmentation; 'depht' came"):
+        plan_runs([*TINY, "task=depht"], "upsampler", ["bilinear"], [0], tmp_path)
+    with pytest.raises(ValueError, match="variants must be listed, each once; bilinear, bilinear came"):
+        plan_runs(TINY, "upsampler", ["bilinear", "bilinear"], [0], tmp_path)
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """Two finished runs, by the script."""
+    folder = tmp_path_factory.mktemp("study")
+    script = Path(__file__).parents[2] / "scripts" / "study.py"
+    options = ["--variants", "bilinear", "dysample", "--seeds", "0", "--output_dir", str(folder)]
+    done = subprocess.run([sys.executable, str(script), *TINY, *options], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return folder, done.stdout
+
+
+def test_study_writes_a_results_file_a_run_a_table_and_a_plot(study):
+    folder, printed = study
+    found = json.loads((folder / "study.json").read_text())
+    assert [run["variant"] for run in found["runs"]] == ["bilinear", "dysample"]
+    for run in found["runs"]:
+        results = json.loads((folder / f"{run['variant']}-seed0" / "results.json").read_text())
+        assert results["model"]["upsampler"] == run["variant"]
+        assert results["metrics"]["mean_iou"] == run["metrics"]["mean_iou"]
+        assert run["images_per_second"] > 0 and run["peak_memory_mb"] > 50 and run["steps"] == 2
+    for text in (printed, (folder / "study.md").read_text()):
+        assert ["dysample", "1"] in [cells(line)[:2] for line in text.splitlines() if line.startswith("|")]
+    assert (folder / "study.png").exists()
+
+
+def test_finished_runs_are_left_alone_and_missing_ones_are_made_up(study):
+    folder, _ = study
+    runs = plan_runs(TINY, "upsampler", ["bilinear", "dysample"], [0], folder)
+    results = [run.folder / "results.json" for run in runs]
+    kept = results[0].stat().st_mtime_ns
+    before = json.loads(results[1].read_text())
+    results[1].unlink()  # as if the study had been stopped there
+    finish_runs(runs)
+    assert results[0].stat().st_mtime_ns == kept
+    assert json.loads(results[1].read_text())["metrics"]["mean_iou"] == before["metrics"]["mean_iou"]
+    assert len(read_runs(runs)) == 2
+
+
+def test_finished_run_with_other_settings_is_not_taken_for_this_studys(study):
+    folder, _ = study
+    runs = plan_runs([*TINY, "learning_rate=0.5"], "upsampler", ["bilinear"], [0], folder)
+    with pytest.raises(ValueError, match=r"other settings \(learning_rate 0.008, now 0.5\)"):
+        finish_runs(runs)
+    with pytest.raises(ValueError, match="other settings"):
+        read_runs(runs)  # nor is it reported as if it were
+
+
+def test_runs_that_learnt_from_different_data_are_not_compared(study, tmp_path):
+    folder, _ = study
+    shutil.copytree(folder, tmp_path / "mixed")
+    path = tmp_path / "mixed" / "dysample-seed0" / "results.json"
+    results = json.loads(path.read_text())
+    results["training"]["data"] = "something else"
+    path.write_text(json.dumps(results))
+    with pytest.raises(ValueError, match="bilinear-seed0 and .*dysample-seed0 learnt from different data"):
+        read_runs(plan_runs(TINY, "upsampler", ["bilinear", "dysample"], [0], tmp_path / "mixed"))
+
+
+def test_report_names_the_whole_command_but_not_where_the_data_lies(study):
+    folder, _ = study
+    for place in (
+        ["data_path=/secret"],
+        ["--data_path=/secret"],
+        ["--data_path", "/secret"],
+    ):
+        runs = plan_runs([*TINY, *place], "upsampler", ["bilinear", "dysample"], [0], folder)
+        write_report(runs, "upsampler", "dysample", [*TINY, *place], folder, "a title")
+        command = json.loads((folder / "study.json").read_text())["command"]
+        assert "/secret" not in command and "FOLDER" in command
+        assert "--baseline dysample --title 'a title'" in command
+
+
+def test_a_baseline_that_is_no_variant_is_refused(capsys):
+    with pytest.raises(SystemExit):
+        parse_arguments(["--variants", "bilinear", "--baseline", "bilinaer", "--output_dir", "x"])
+    assert "--baseline bilinaer is not among the variants bilinear" in capsys.readouterr().err
