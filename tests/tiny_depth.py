@@ -2,7 +2,7 @@
 
 OPTIONS = "{options: {count: 10, eval_count: 2, size: 32}, label_column: null}"
 GLPN = [
-    "task=depth",
+    "task=depth-estimation",
     "architecture=glpn",
     f"data_fields={OPTIONS}",
     "transform={frame: null}",
@@ -13,7 +13,7 @@ GLPN = [
     "max_steps=6",
 ]
 BTS = [
-    "task=depth",
+    "task=depth-estimation",
     f"data_fields={OPTIONS}",
     "transform={frame: null}",
     "eval_short_side=null",

@@ -59,7 +59,7 @@ def evaluate_checkpoint(
         protocol = depth_format(processor, short_side) | views
         recorded = protocol | {"metric": dict(metric or {})}
     else:
-        task, target, score = "semantic-segmentation", "labels", _segmentation(name_or_path, model, spec)
+        task, target, score = "image-segmentation", "labels", _segmentation(name_or_path, model, spec)
         protocol = recorded = input_format(processor, short_side) | views
     metrics = score(
         model,

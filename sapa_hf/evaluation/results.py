@@ -57,7 +57,7 @@ def write_results(
     extra = dict(extra)
     metrics = dict(metrics)
     results = {
-        "task": extra.pop("task", "semantic-segmentation"),
+        "task": extra.pop("task", "image-segmentation"),
         "dataset": {
             "name": spec.name,
             "path": None if spec.path is None else str(spec.path),

@@ -4,6 +4,6 @@ from .base import Task
 from .depth import DepthTask
 from .segmentation import SegmentationTask
 
-TASKS: dict[str, type[Task]] = {"depth": DepthTask, "segmentation": SegmentationTask}
+TASKS: dict[str, type[Task]] = {task.name: task for task in (DepthTask, SegmentationTask)}
 
 __all__ = ["TASKS", "DepthTask", "SegmentationTask", "Task"]

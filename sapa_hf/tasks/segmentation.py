@@ -35,7 +35,7 @@ PICTURE_HEIGHT = 256  # smaller images are enlarged, so that their captions can 
 class SegmentationTask(ImageTask):
     """Learn the class of every pixel; the best weights have the highest mean IoU."""
 
-    name = "semantic-segmentation"
+    name = "image-segmentation"
     target = "labels"
     best_metric = "mean_iou"
     greater_is_better = True

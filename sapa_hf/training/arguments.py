@@ -184,7 +184,9 @@ class RunArguments:
     recipe: str | None = field(
         default=None, metadata={"help": "name for the records; the recipe file's, if not given"}
     )
-    task: str = field(default="segmentation", metadata={"help": "what is learnt: a name in sapa_hf.tasks"})
+    task: str = field(
+        default="image-segmentation", metadata={"help": "what is learnt: a name in sapa_hf.tasks"}
+    )
     output_dir: str = field(default="runs/latest", metadata={"help": "folder the run writes into"})
     resume: bool = field(
         default=False, metadata={"help": "go on from the newest checkpoint in output_dir, if any"}

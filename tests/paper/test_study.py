@@ -39,7 +39,7 @@ def records(figures):
         {
             "variant": variant,
             "seed": seed,
-            "task": "semantic-segmentation",
+            "task": "image-segmentation",
             "metrics": {"mean_iou": value, "boundary_iou": value / 2},
             "parameters": 1000,
             "images_per_second": 10.0 + seed,
@@ -103,7 +103,9 @@ def test_plan_goes_seed_by_seed_and_refuses_wrong_settings_before_training(tmp_p
         plan_runs(TINY, "upsampler", ["bilinear", "sapa-x"], [0], tmp_path)
     with pytest.raises(ValueError, match="kernel_size must be odd"):
         plan_runs(TINY, "upsampler_kernel_size", ["3", "4"], [0], tmp_path)
-    with pytest.raises(ValueError, match="task must be one of depth, segmentation; 'depht' came"):
+    with pytest.raises(
+        ValueError, match="task must be one of depth-estimation, image-segmentation; 'depht' came"
+    ):
         plan_runs([*TINY, "task=depht"], "upsampler", ["bilinear"], [0], tmp_path)
     with pytest.raises(ValueError, match="variants must be listed, each once; bilinear, bilinear came"):
         plan_runs(TINY, "upsampler", ["bilinear", "bilinear"], [0], tmp_path)

@@ -147,7 +147,7 @@ def test_glpn_starts_from_an_imagenet_segformer(tmp_path):
 )
 def test_options_that_depth_does_not_have_are_refused(tokens, text):
     with pytest.raises(ValueError, match=text):
-        DepthTask(parse_arguments(["task=depth", *tokens]))
+        DepthTask(parse_arguments(["task=depth-estimation", *tokens]))
 
 
 def test_a_frozen_pattern_that_fits_nothing_is_refused(tmp_path):

@@ -33,7 +33,7 @@ class Figure(NamedTuple):
 
 
 FIGURES = {
-    "semantic-segmentation": (
+    "image-segmentation": (
         Figure("mean_iou", "mIoU, %", 100, 2),
         Figure("boundary_iou", "boundary IoU, %", 100, 2),
     ),
