@@ -21,7 +21,12 @@ def parse_arguments(tokens: Sequence[str] | None = None) -> tuple[argparse.Names
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
     parser.add_argument("--vary", default="upsampler", help="the setting that is varied")
-    parser.add_argument("--variants", nargs="+", required=True, help="its values")
+    parser.add_argument(
+        "--variants",
+        nargs="+",
+        required=True,
+        help="its values, each with settings behind it where it needs them: 'sapa-b upsampler_border=mask'",
+    )
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--baseline", help="variant to compare with; the first unless given")
     parser.add_argument("--output_dir", type=Path, required=True)

@@ -19,6 +19,7 @@ from sapa_hf.paper.study import (
     write_report,
 )
 from sapa_hf.scripts.study import parse_arguments
+from sapa_hf.training import parse_arguments as parse_settings
 
 TINY = (
     "segformer_tiny_scenes",
@@ -55,6 +56,15 @@ def cells(line):
 
 
 FIGURES = [("bilinear", 0, 0.30), ("sapa-g", 0, 0.34), ("bilinear", 1, 0.40), ("sapa-g", 1, 0.42)]
+
+
+def test_variant_may_carry_settings_of_its_own(tmp_path):
+    variants = ["sapa-b", "sapa-b upsampler_border=zero upsampler_kernel_size=3"]
+    plain, other = plan_runs(TINY, "upsampler", variants, [0], tmp_path)
+    assert [run.variant for run in (plain, other)] == variants and plain.folder != other.folder
+    was, now = (parse_settings(run.tokens).model for run in (plain, other))
+    assert (was.upsampler, was.upsampler_border, was.upsampler_kernel_size) == ("sapa-b", "mask", 5)
+    assert (now.upsampler, now.upsampler_border, now.upsampler_kernel_size) == ("sapa-b", "zero", 3)
 
 
 def test_difference_is_paired_by_seed():

@@ -18,7 +18,7 @@ class PlannedRun(NamedTuple):
     """One training of a study.
 
     Attributes:
-        variant: What is varied here, such as "sapa-g".
+        variant: What is varied here, such as "sapa-g" or "sapa-g upsampler_border=mask".
         seed: Its seed.
         folder: Its run folder.
         tokens: Command line of scripts/train.py.
@@ -38,7 +38,8 @@ def plan_runs(
     Args:
         settings: Recipe and `key=value` settings that all runs share, as scripts/train.py takes them.
         vary: The setting that is varied, such as "upsampler".
-        variants: Its values.
+        variants: Its values, each with further settings behind it where it needs them, such as
+            "sapa-b upsampler_border=mask".
         seeds: Seeds of initial weights and of the order of samples.
         folder: Where the run folders go.
 
@@ -55,8 +56,9 @@ def plan_runs(
     runs = []
     for seed in seeds:
         for variant in variants:
+            value, *extra = variant.split()
             place = folder / f"{_UNFIT.sub('_', variant)}-seed{seed}"
-            tokens = (*settings, f"{vary}={variant}", f"seed={seed}", f"output_dir={place}")
+            tokens = (*settings, f"{vary}={value}", *extra, f"seed={seed}", f"output_dir={place}")
             arguments = parse_arguments(tokens)  # a wrong setting is told before the first hour of training
             check_choice("task", arguments.run.task, tuple(TASKS))
             runs.append(PlannedRun(variant, seed, place, tokens))
