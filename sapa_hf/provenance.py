@@ -1,5 +1,6 @@
-"""Where a measured figure comes from: commit, versions, hardware, and the memory that it took."""
+"""Where a measured figure comes from: weights, commit, versions, hardware, and the memory that it took."""
 
+import hashlib
 import os
 import platform
 import subprocess
@@ -8,6 +9,23 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import torch
+from torch import nn
+
+
+def weights_digest(model: nn.Module) -> str:
+    """SHA-256 of a model's parameters and buffers: their names, shapes and values.
+
+    It does not depend on the device, on how the weights are split into files, or on whether half-precision
+    weights are held in single precision.
+    """
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        tensor = tensor.detach().cpu()
+        if tensor.dtype in (torch.float16, torch.bfloat16):
+            tensor = tensor.float()
+        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
+        digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
 
 
 def source_commit() -> str | None:

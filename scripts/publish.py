@@ -58,8 +58,7 @@ def publish(options: argparse.Namespace):
     folder = assemble_folder(model, options.output_dir, results, options.repo_id, base, options.overwrite)
     difference = check_folder(folder)
     print(
-        f"wrote {folder}"
-        + ("" if results else "; no results file measured these weights, and the card says so")
+        f"wrote {folder}" + ("" if results else "; no results measured these weights, so the card shows none")
     )
     print(f"loaded it without sapa_hf: the largest difference of the outputs is {difference:g}")
     return folder

@@ -43,8 +43,11 @@ def save_model(folder, model):
 def write_run(run: Path, checkpoint=None, best_step=20, classes=(), upsampler="sapa-g"):
     """A finished run with `best/`, `last/` and `results.json`."""
     model = tiny_model(upsampler)
-    for name in ("best", "last"):
-        save_model(run / name, model)
+    save_model(run / "best", model)
+    last = tiny_model(upsampler)
+    if best_step != 30:
+        torch.nn.init.ones_(last.decode_head.classifier.bias)
+    save_model(run / "last", last)
     settings = {"checkpoint": checkpoint, "output_dir": str(run.resolve())}
     training = {
         "steps": 30,

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from ..provenance import hardware, source_commit, versions
+from ..provenance import hardware, source_commit, versions, weights_digest
 from ..whole_file import whole_file
 
 Number = (int, float, type(None))
@@ -97,7 +97,7 @@ def read_results(path: str | Path) -> dict:
 
 
 def describe_model(model: nn.Module) -> dict:
-    """Name a model's architecture, upsampler, its options, and count its parameters."""
+    """Name a model's architecture, upsampler and its options, count its parameters and digest its weights."""
     config = model.config
     options = {
         name.removeprefix("upsampler_"): value
@@ -109,6 +109,7 @@ def describe_model(model: nn.Module) -> dict:
         "upsampler": getattr(config, "upsampler", None),
         "upsampler_options": options,
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "weights": weights_digest(model),
     }
 
 

@@ -9,6 +9,7 @@ from transformers import AutoImageProcessor
 
 from sapa_hf.evaluation.results import describe_model, read_results
 
+from ..provenance import weights_digest
 from .card import write_card
 from .licence import SCRATCH, licence_for
 from .strict import load_strict
@@ -75,14 +76,14 @@ def find_model(run: str | Path, model: str = "best") -> Path:
 
 
 def find_results(run: str | Path, model: str = "best") -> dict | None:
-    """Read the results file that measured a model, if there is one.
+    """Read the results that measured a model's weights, if there are any.
 
-    A run scores its best weights. The last ones are measured only if they are the best; for a folder its own
-    results.json counts.
+    A run scores its best weights; its last ones are measured only if they are the same. For a folder its own
+    results.json counts. Results without a digest of the weights are never offered.
     """
     results = _results_of(run, model)
-    training = (results or {}).get("training", {})
-    if model == "last" and training.get("best_step") != training.get("steps"):
+    measured = results and results["model"].get("weights")
+    if not measured or measured != weights_digest(load_strict(find_model(run, model))):
         return None
     return results
 
@@ -126,7 +127,11 @@ def _check_output(source: Path, output: Path, overwrite: bool) -> None:
 
 
 def _check_results(results: Mapping, model) -> None:
-    came, need = results["model"], describe_model(model)
-    wrong = [f"{key} is {came[key]!r}, the model's {need[key]!r}" for key in need if came[key] != need[key]]
+    given, needed = results["model"], describe_model(model)
+    wrong = [
+        f"{key} is {given.get(key)!r}, the model's is {needed[key]!r}"
+        for key in needed
+        if given.get(key) != needed[key]
+    ]
     if wrong:
-        raise ValueError("The results file is another model's: " + "; ".join(wrong) + ".")
+        raise ValueError(f"The results file is another model's: {'; '.join(wrong)}.")

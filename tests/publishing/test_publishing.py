@@ -1,5 +1,6 @@
 """Publishing: what is refused, what the card says, and under which licence."""
 
+import copy
 import json
 import re
 import runpy
@@ -13,6 +14,7 @@ from safetensors.torch import load_file, save_file
 
 import sapa_hf.publishing.card
 from sapa_hf.modeling import UPSAMPLERS
+from sapa_hf.provenance import weights_digest
 from sapa_hf.publishing import assemble_folder, find_model, find_results, load_strict, recorded_base
 from sapa_hf.publishing.card import set_revision, write_card
 from sapa_hf.publishing.licence import licence_for
@@ -212,6 +214,42 @@ def test_results_of_another_model_are_refused(tmp_path):
     results = find_results(write_run(tmp_path / "other", upsampler="sapa-b"))
     with pytest.raises(ValueError, match="results file is another model's: upsampler is 'sapa-b'"):
         publish(tmp_path, results=results)
+
+
+@pytest.mark.parametrize("shards", [{}, {"max_shard_size": "30KB"}], ids=["one file", "sharded"])
+def test_results_that_measured_other_weights_are_never_offered(tmp_path, shards):
+    run = write_run(tmp_path / "run")
+    results = find_results(run)
+    model = tiny_model()
+    torch.nn.init.ones_(model.decode_head.classifier.bias)
+    for file in (run / "best").glob("*.safetensors"):
+        file.unlink()
+    model.save_pretrained(run / "best", **shards)
+    assert results and find_results(run) is None
+    with pytest.raises(ValueError, match="results file is another model's: weights is"):
+        assemble_folder(run / "best", tmp_path / "hub", results)
+
+
+def test_results_hold_for_the_same_weights_in_several_files(tmp_path):
+    run = write_run(tmp_path / "run")
+    (run / "best" / "model.safetensors").unlink()
+    tiny_model().save_pretrained(run / "best", max_shard_size="30KB")
+    assert find_results(run)
+
+
+def test_results_without_a_digest_of_the_weights_are_not_offered(tmp_path):
+    run = write_run(tmp_path / "run")
+    results = json.loads((run / "results.json").read_text())
+    digest = results["model"].pop("weights")
+    edit_json(run / "results.json", model=results["model"])
+    assert len(digest) == 64 and find_results(run) is None
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_the_digest_of_half_precision_weights_is_that_of_their_values(dtype):
+    half = tiny_model().to(dtype)
+    assert weights_digest(half) == weights_digest(copy.deepcopy(half).float())
+    assert weights_digest(half) != weights_digest(tiny_model())
 
 
 def test_last_weights_have_results_only_if_they_are_the_best(tmp_path):
