@@ -28,6 +28,15 @@ def weights_digest(model: nn.Module) -> str:
     return digest.hexdigest()
 
 
+def file_digest(path: str | Path) -> str:
+    """Compute the SHA-256 of a file, without holding all of it in memory."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while part := file.read(1 << 20):
+            digest.update(part)
+    return digest.hexdigest()
+
+
 def source_commit() -> str | None:
     """Commit of this file's checkout, with "-dirty" for local changes; None for an installed package."""
     root = Path(__file__).resolve().parents[1]

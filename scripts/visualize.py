@@ -12,9 +12,9 @@ from pathlib import Path
 import torch
 from transformers.utils.logging import disable_progress_bar
 
+from sapa_hf.atomic_write import atomic_write
 from sapa_hf.paper.visualization import draw_upsampling
 from sapa_hf.predict import find_images
-from sapa_hf.whole_file import whole_file
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             short_side=options.short_side,
             device=options.device,
         )
-        with whole_file(options.output) as partial:
+        with atomic_write(options.output) as partial:
             figure.save(partial, format="PNG")
     except (OSError, TypeError, ValueError) as error:
         sys.exit(f"visualize: {error}")

@@ -9,7 +9,7 @@ import datasets
 from PIL import Image
 from tqdm.auto import tqdm
 
-from ..whole_file import whole_file
+from ..atomic_write import atomic_write
 
 FEATURES = datasets.Features(
     {"id": datasets.Value("string"), "image": datasets.Image(), "depth_map": datasets.Image()}
@@ -78,7 +78,7 @@ def convert_folders(
             if file.exists():
                 bar.update(len(part))
             else:
-                with whole_file(file) as partial:
+                with atomic_write(file) as partial:
                     rows = datasets.Dataset.from_list(list(_rows(root, part, bar)), FEATURES)
                     rows.to_parquet(str(partial))
             files.append(file)

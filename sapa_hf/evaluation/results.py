@@ -9,8 +9,8 @@ from typing import Any
 
 from torch import nn
 
+from ..atomic_write import atomic_write
 from ..provenance import hardware, source_commit, versions, weights_digest
-from ..whole_file import whole_file
 
 Number = (int, float, type(None))
 Text = (str, type(None))
@@ -76,7 +76,7 @@ def write_results(
     }
     results = _plain(results | extra)
     _check(results, SCHEMA, "these results")
-    with whole_file(path) as partial:
+    with atomic_write(path) as partial:
         partial.write_text(json.dumps(results, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     return results
 

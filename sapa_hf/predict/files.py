@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 from tqdm.auto import tqdm
 
+from ..atomic_write import atomic_write
 from ..data import decode_image
-from ..whole_file import whole_file
 
 ENDINGS = {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}  # in folders
 
@@ -104,7 +104,7 @@ def _predict_file(predictor, file: Path, stem: Path, taken: set[Path]):
         if target.resolve() in taken:
             raise ValueError(f"{file}: its output {target} is itself an input; choose another output folder")
     for name, picture in pictures.items():
-        with whole_file(targets[name]) as partial:
+        with atomic_write(targets[name]) as partial:
             picture.save(partial, format="PNG")
 
 

@@ -23,12 +23,14 @@ class Task(ABC):
         best_metric: key of `evaluate`'s figures that decides which weights are the best.
         greater_is_better: whether a higher figure is.
         head: prefixes of the parameters that learn at the head's rate, upsamplers included.
+        keys: the settings that this task reads and others may not; see `sapa_hf.training.arguments`.
     """
 
     name: str
     best_metric: str
     greater_is_better: bool
     head: tuple[str, ...]
+    keys: frozenset[str] = frozenset()
 
     def __init__(self, arguments: Arguments):
         self.arguments = arguments

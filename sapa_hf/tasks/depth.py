@@ -59,6 +59,7 @@ class DepthTask(ImageTask):
     best_metric = "abs_rel"
     greater_is_better = False
     target = "depth"
+    keys = frozenset({"architecture", "frozen", "transform", "metric"})
 
     def __init__(self, arguments: Arguments):
         super().__init__(arguments)

@@ -40,6 +40,7 @@ class SegmentationTask(ImageTask):
     best_metric = "mean_iou"
     greater_is_better = True
     head = ("decode_head.",)
+    keys = frozenset({"base_size", "scale", "cat_max_ratio", "eval_multiple"})
 
     def prepare(self) -> None:
         """Open the splits, and read the class names."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image
 from transformers import PreTrainedModel
 
-from sapa_hf.whole_file import whole_file
+from sapa_hf.atomic_write import atomic_write
 
 from .arguments import Arguments
 from .checkpoint import replace_folder
@@ -85,7 +85,7 @@ class RunFolder:
                     kept.append(line + "\n")
             except (ValueError, KeyError, TypeError):
                 continue
-        with whole_file(self.log) as partial:
+        with atomic_write(self.log) as partial:
             partial.write_text("".join(kept), encoding="utf-8")
 
     def _delete_run(self) -> None:
