@@ -12,8 +12,8 @@ demo: $(READY)  ## train, score, publish, load back and draw a small SAPA model 
 test: $(READY)  ## the whole suite; SAPA_DATA names a folder of real data sets, if there is one
 	$(PYTHON) -m pytest -q -n $(JOBS) --dist worksteal
 
-kernel: $(READY)  ## compile the kernel for this machine (a C++ compiler; CUDA too where nvcc is found)
-	$(PYTHON) -m sapa_hf.kernel build
+kernel: $(READY)  ## compile the kernel for this machine (a C++ compiler; CUDA too where torch has it and nvcc is found)
+	$(PYTHON) -m sapa_hf.kernels build
 
 benchmark: $(READY)  ## time the operator, the kernel and whole models side by side
 	$(PYTHON) scripts/benchmark.py

@@ -2,6 +2,8 @@
 
 from .a2u import A2U
 from .affiliation import sapa_upsample
+from .affiliation_windowed import affiliation_weights
+from .backend import set_backend, use_backend
 from .carafe import CARAFE
 from .configuration_sapa_bts import SapaBtsConfig
 from .configuration_sapa_glpn import SapaGlpnConfig
@@ -20,7 +22,6 @@ from .pixel_shuffle import PixelShuffle
 from .sapa import SAPA
 from .sapa_d import SAPADeform
 from .upsampler import UPSAMPLERS, build_upsampler
-from .windowed import affiliation_weights
 
 __all__ = [
     "SAPADeform",
@@ -46,4 +47,6 @@ __all__ = [
     "affiliation_weights",
     "build_upsampler",
     "sapa_upsample",
+    "set_backend",
+    "use_backend",
 ]

@@ -1,14 +1,10 @@
-"""The SAPA operator as a function: checks first, then the arithmetic."""
+"""The SAPA operator as a function: checks first, then the implementation that was chosen."""
 
 import torch
 
-from .checks import check_choice, check_kernel_size, check_sizes
-from .hub_kernel import find_kernel
-from .reference import tiled_affiliation
-from .windowed import windowed_affiliation
-
-BORDERS = ("zero", "mask")
-NORMALIZATIONS = ("softmax", "relu", "sigmoid", "softplus")
+from .backend import chosen_backend, plain_implementation
+from .checks import check_affiliation
+from .compiled_kernel import find_kernel
 
 
 def sapa_upsample(
@@ -18,7 +14,7 @@ def sapa_upsample(
     kernel_size: int = 5,
     border: str = "zero",
     normalization: str = "softmax",
-    kernel: str | None = None,
+    backend: str | None = None,
 ) -> torch.Tensor:
     """Upsample a feature by affiliating each output pixel with the most similar positions of its window.
 
@@ -35,70 +31,45 @@ def sapa_upsample(
             out.
         normalization: "softmax", or Table 4's h in h(l) / (sum of h(l) + 1e-6): "relu", "sigmoid",
             "softplus".
-        kernel: Which code runs, as in `set_kernel`; None leaves it to that function and to SAPA_KERNEL.
+        backend: Which implementation runs, as in `set_backend`; None leaves it to that function and to the
+            environment variable SAPA_BACKEND.
 
     Returns:
         (B, H', W', C) in value's dtype.
 
     Raises:
-        TypeError: An argument is no floating point tensor.
-        ValueError: Shapes, devices, kernel size or names do not fit.
+        TypeError: A tensor argument is not a floating point tensor, or an option has the wrong type.
+        ValueError: Shapes or devices do not fit together, or an option is out of range.
     """
     if not torch.compiler.is_compiling():  # with symbolic sizes every comparison costs a traced guard
         check_affiliation(query, key, value, kernel_size, border, normalization)
-    compiled = find_kernel(query, key, value, normalization, kernel)
-    if compiled is not None:
-        return compiled.sapa_upsample(query, key, value, kernel_size, border)
-    dtype = torch.float64 if torch.float64 in (query.dtype, key.dtype, value.dtype) else torch.float32
-    arguments = query.to(dtype), key.to(dtype), value.to(dtype), kernel_size, border, normalization
-    affiliation = windowed_affiliation if _prefers_windows() else tiled_affiliation
-    if _autocasts(query.device.type):  # its matrix products would run in half precision
-        with torch.autocast(query.device.type, enabled=False):
-            output = affiliation(*arguments)
-    else:
-        output = affiliation(*arguments)
-    return output.to(value.dtype)
+    return affiliate(query, key, value, kernel_size, border, normalization, backend)
 
 
-def _autocasts(device_type: str) -> bool:
-    return torch.amp.is_autocast_available(device_type) and torch.is_autocast_enabled(device_type)
-
-
-def _prefers_windows() -> bool:
-    """Say whether a graph without gradients is traced: there, and only there, fused gathers beat tiles."""
-    if torch.compiler.is_exporting():
-        return True
-    return torch.compiler.is_compiling() and not torch.is_grad_enabled()
-
-
-def check_affiliation(
+def affiliate(
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,
     kernel_size: int,
     border: str,
-    normalization: str,
-) -> None:
-    """Refuse arguments of `sapa_upsample` that do not fit together, saying what came and what is needed."""
-    for name, tensor in (("query", query), ("key", key), ("value", value)):
-        if not isinstance(tensor, torch.Tensor) or not tensor.is_floating_point():
-            came = tensor.dtype if isinstance(tensor, torch.Tensor) else type(tensor).__name__
-            raise TypeError(f"{name} must be a floating point tensor, but {came} came.")
-        if tensor.dim() != 4:
-            raise ValueError(
-                f"{name} must be channels-last (B, H, W, C), but its shape is {tuple(tensor.shape)}."
-            )
-    if not query.device == key.device == value.device:
-        raise ValueError(
-            "query, key and value must be on one device, but are on "
-            f"{query.device}, {key.device} and {value.device}."
-        )
-    if key.shape[:3] != value.shape[:3] or query.shape[0] != key.shape[0] or query.shape[3] != key.shape[3]:
-        raise ValueError(
-            "query (B, H', W', d), key (B, H, W, d) and value (B, H, W, C) must agree in B, H, W and d, but "
-            f"their shapes are {tuple(query.shape)}, {tuple(key.shape)} and {tuple(value.shape)}."
-        )
-    check_sizes(query.shape[1:3], key.shape[1:3])
-    check_choice("border", border, BORDERS)
-    check_choice("normalization", normalization, NORMALIZATIONS)
-    check_kernel_size(kernel_size)
+    normalization: str = "softmax",
+    backend: str | None = None,
+) -> torch.Tensor:
+    """Run `sapa_upsample` on arguments that are known to fit, as upsamplers have checked theirs."""
+    backend = chosen_backend(backend)
+    kernel = find_kernel(backend, query, key, value, normalization)
+    if kernel is not None:
+        return kernel.sapa_upsample(query, key, value, kernel_size, border)
+    implementation = plain_implementation(backend)
+    dtype = torch.float64 if torch.float64 in (query.dtype, key.dtype, value.dtype) else torch.float32
+    arguments = query.to(dtype), key.to(dtype), value.to(dtype), kernel_size, border, normalization
+    if _autocasts(query.device.type):  # its matrix products would run in half precision
+        with torch.autocast(query.device.type, enabled=False):
+            output = implementation(*arguments)
+    else:
+        output = implementation(*arguments)
+    return output.to(value.dtype)  # (B, H', W', C)
+
+
+def _autocasts(device_type: str) -> bool:
+    return torch.amp.is_autocast_available(device_type) and torch.is_autocast_enabled(device_type)

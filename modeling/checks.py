@@ -1,6 +1,43 @@
-"""Refusals of arguments that do not fit, saying what came, what is needed and what to do."""
+"""Checks of arguments: each error says what must be, what was given and what to do."""
 
-LARGEST_KERNEL = 99  # a config from elsewhere is not to ask for any amount of memory
+import torch
+
+BORDERS = ("zero", "mask")
+NORMALIZATIONS = ("softmax", "relu", "sigmoid", "softplus")
+LARGEST_KERNEL = 99  # a config from elsewhere must not ask for any amount of memory
+
+
+def check_affiliation(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    kernel_size: int,
+    border: str,
+    normalization: str,
+) -> None:
+    """Refuse arguments of `sapa_upsample` that do not fit together."""
+    for name, tensor in (("query", query), ("key", key), ("value", value)):
+        if not isinstance(tensor, torch.Tensor) or not tensor.is_floating_point():
+            given = tensor.dtype if isinstance(tensor, torch.Tensor) else type(tensor).__name__
+            raise TypeError(f"{name} must be a floating point tensor, got {given}.")
+        if tensor.dim() != 4:
+            raise ValueError(
+                f"{name} must be channels-last (B, H, W, C), got a tensor of shape {tuple(tensor.shape)}."
+            )
+    if not query.device == key.device == value.device:
+        raise ValueError(
+            "query, key and value must be on one device, got "
+            f"{query.device}, {key.device} and {value.device}."
+        )
+    if key.shape[:3] != value.shape[:3] or query.shape[0] != key.shape[0] or query.shape[3] != key.shape[3]:
+        raise ValueError(
+            "query (B, H', W', d), key (B, H, W, d) and value (B, H, W, C) must agree in B, H, W and d, got "
+            f"the shapes {tuple(query.shape)}, {tuple(key.shape)} and {tuple(value.shape)}."
+        )
+    check_sizes(query.shape[1:3], key.shape[1:3])
+    check_choice("border", border, BORDERS)
+    check_choice("normalization", normalization, NORMALIZATIONS)
+    check_kernel_size(kernel_size)
 
 
 def check_sizes(guide_size: tuple[int, int], feature_size: tuple[int, int]) -> None:
@@ -14,7 +51,7 @@ def check_sizes(guide_size: tuple[int, int], feature_size: tuple[int, int]) -> N
 
 
 def check_stages(config) -> None:
-    """Refuse a SegFormer or GLPN encoder whose lists are not of one entry a stage."""
+    """Refuse a SegFormer or GLPN encoder whose lists do not have one entry for each stage."""
     stages = config.num_encoder_blocks
     lists = (
         "hidden_sizes",
@@ -28,35 +65,33 @@ def check_stages(config) -> None:
     for name in lists:
         if len(getattr(config, name)) != stages:
             raise ValueError(
-                f"{name} must have one entry for each of the {stages} encoder stages, but "
-                f"{getattr(config, name)} came."
+                f"{name} must have one entry for each of the {stages} encoder stages, got "
+                f"{getattr(config, name)}."
             )
 
 
 def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    """Refuse a name that is not among the choices, and say which there are."""
+    """Refuse a name that is not among the choices, and list them."""
     if not isinstance(value, str):
-        raise TypeError(f"{name} must be a string, one of {', '.join(choices)}; {value!r} came.")
+        raise TypeError(f"{name} must be a string, one of {', '.join(choices)}; got {value!r}.")
     if value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(choices)}; {value!r} came.")
+        raise ValueError(f"{name} must be one of {', '.join(choices)}; got {value!r}.")
 
 
 def check_kernel_size(kernel_size: int) -> None:
-    """Refuse a window size that has no centre."""
+    """Refuse a window size that has no centre, or that is very large."""
     if isinstance(kernel_size, bool) or not isinstance(kernel_size, int):
-        raise TypeError(f"kernel_size must be an odd integer, but {kernel_size!r} came.")
+        raise TypeError(f"kernel_size must be an odd integer, got {kernel_size!r}.")
     if not 1 <= kernel_size <= LARGEST_KERNEL or kernel_size % 2 == 0:
         nearest = min(max(1, kernel_size + 1), LARGEST_KERNEL)
         raise ValueError(
-            f"kernel_size must be odd and from 1 to {LARGEST_KERNEL}, but {kernel_size} came; try {nearest}."
+            f"kernel_size must be odd and from 1 to {LARGEST_KERNEL}, got {kernel_size}; try {nearest}."
         )
 
 
 def check_embedding_dim(embedding_dim: int) -> None:
-    """Refuse an embedding dimension that is no positive integer."""
+    """Refuse an embedding dimension that is not a positive integer."""
     if isinstance(embedding_dim, bool) or not isinstance(embedding_dim, int):
-        raise TypeError(f"embedding_dim must be a positive integer, but {embedding_dim!r} came.")
+        raise TypeError(f"embedding_dim must be a positive integer, got {embedding_dim!r}.")
     if embedding_dim < 1:
-        raise ValueError(
-            f"embedding_dim must be at least 1, but {embedding_dim} came; the paper uses 32 and 64."
-        )
+        raise ValueError(f"embedding_dim must be at least 1, got {embedding_dim}; the paper uses 32 and 64.")

@@ -3,8 +3,8 @@
 import torch
 import torch.nn.functional as F
 
-from .affiliation import BORDERS, sapa_upsample
-from .checks import check_choice, check_kernel_size
+from .affiliation import affiliate
+from .checks import BORDERS, check_choice, check_kernel_size
 from .guided_upsampler import GuidedUpsampler, crop_to_guide
 from .window import window_centres
 
@@ -88,7 +88,7 @@ def reassemble(
     remainders = [torch.arange(size, device=value.device) % kernel_size for size in (height, width)]
     remainders = remainders[0][:, None] * kernel_size + remainders[1]  # (H, W)
     key = F.one_hot(remainders, kernel_size**2).to(logits.dtype).expand(value.shape[0], -1, -1, -1)
-    output = sapa_upsample(query, key, value, kernel_size, "mask")
+    output = affiliate(query, key, value, kernel_size, "mask")
     if border == "zero":
         weights = kernel_weights(logits, (height, width), kernel_size, border)
         inside = taps_inside(logits.shape[1:3], (height, width), kernel_size, value.device)

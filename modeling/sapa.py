@@ -3,11 +3,11 @@
 import torch
 from torch import nn
 
-from .affiliation import BORDERS, NORMALIZATIONS, sapa_upsample
-from .checks import check_choice, check_embedding_dim, check_kernel_size
+from .affiliation import affiliate
+from .affiliation_windowed import affiliation_weights
+from .checks import BORDERS, NORMALIZATIONS, check_choice, check_embedding_dim, check_kernel_size
 from .guided_upsampler import GuidedUpsampler
 from .window import nearest
-from .windowed import affiliation_weights
 
 SIMILARITIES = ("inner", "bilinear", "gated", "addition")
 
@@ -105,7 +105,7 @@ class SAPA(GuidedUpsampler):
         self.check_maps(guide, feature, value)
         query, key = self.query_and_key(guide, feature)
         value = feature if value is None else value
-        output = sapa_upsample(
+        output = affiliate(
             query, key, value.permute(0, 2, 3, 1), self.kernel_size, self.border, self.normalization
         )  # (B, H', W', C)
         return output.permute(0, 3, 1, 2)

@@ -3,9 +3,8 @@
 from typing import NamedTuple
 
 from .a2u import A2U
-from .affiliation import BORDERS, NORMALIZATIONS
 from .carafe import CARAFE
-from .checks import check_choice, check_embedding_dim, check_kernel_size
+from .checks import BORDERS, NORMALIZATIONS, check_choice, check_embedding_dim, check_kernel_size
 from .deconv import Deconv
 from .dysample import DySample
 from .fade import FADE

@@ -8,7 +8,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 # Some virtual machines advertise AMX and then trap its instructions: bf16 matrix products kill the process.
 os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_FP16")
 # A kernel built while the suite runs would change the last bits from one process to the next.
-os.environ.setdefault("SAPA_KERNEL", "reference")
+os.environ.setdefault("SAPA_BACKEND", "plain")
 
 import pytest
 import torch

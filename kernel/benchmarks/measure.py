@@ -134,12 +134,12 @@ def main():
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 4])
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     chosen = parser.parse_args()
-    from sapa_hf.kernel import local_build
-    from sapa_hf.kernel_build import find_compiler
-    from sapa_hf.modeling.hub_kernel import load_local
+    from sapa_hf.kernels import local_build
+    from sapa_hf.kernels.compilers import find_compiler
+    from sapa_hf.modeling.kernel_folder import load_local
 
     if local_build() is None or find_compiler() is None:
-        sys.exit("Needs a built kernel (python -m sapa_hf.kernel build) and a C++ compiler.")
+        sys.exit("Needs a built kernel (python -m sapa_hf.kernels build) and a C++ compiler.")
     sapa, rows = load_local(local_build()), []
     results = {
         "processor": processor(),

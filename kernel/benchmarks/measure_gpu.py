@@ -150,11 +150,11 @@ def main():
     if not torch.cuda.is_available():
         print("No GPU is here: nothing was measured, and no file was changed.")
         return
-    from sapa_hf.kernel import local_build
-    from sapa_hf.modeling.hub_kernel import load_local
+    from sapa_hf.kernels import local_build
+    from sapa_hf.modeling.kernel_folder import load_local
 
     if local_build() is None:
-        sys.exit("Needs a built kernel: python -m sapa_hf.kernel build")
+        sys.exit("Needs a built kernel: python -m sapa_hf.kernels build")
     sapa, spoil = load_local(local_build()), torch.empty(1 << 28, dtype=torch.uint8, device="cuda")
     results = {
         "gpu": torch.cuda.get_device_name(),

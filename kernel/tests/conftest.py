@@ -16,19 +16,21 @@ torch.set_num_threads(1)
 
 def _load_kernel():
     """The kernel of this checkout, compiled first where that has not been done."""
-    kernel_build = pytest.importorskip("sapa_hf.kernel_build", reason="sapa_hf builds the kernel")
+    pytest.importorskip("sapa_hf.kernels", reason="sapa_hf builds the kernel")
     from filelock import FileLock
 
-    from sapa_hf.kernel import default_output, local_build
-    from sapa_hf.modeling.hub_kernel import load_local
+    from sapa_hf.kernels import default_output, local_build
+    from sapa_hf.kernels.builder import build
+    from sapa_hf.kernels.compilers import find_compiler
+    from sapa_hf.modeling.kernel_folder import load_local
 
     output = default_output()
     output.mkdir(parents=True, exist_ok=True)
     with FileLock(output / "build.lock"):
         if local_build() is None:
-            if kernel_build.find_compiler() is None:
+            if find_compiler() is None:
                 pytest.skip("no kernel is built and there is no C++ compiler")
-            kernel_build.build("cuda" if torch.version.cuda else "cpu", output)
+            build("cuda" if torch.version.cuda else "cpu", output)
     return load_local(local_build())
 
 

@@ -1,29 +1,12 @@
-"""The operator in its plainest form: windows copied out, two matrix products, in the dtype of the inputs."""
+"""What the kernel is compared with: the operator's definition, in the inputs' dtype; and random inputs."""
 
+import pytest
 import torch
-import torch.nn.functional as F
 
-
-def plain_upsample(query, key, value, kernel_size=5, border="zero"):
-    height, width = key.shape[1:3]
-    reach = kernel_size // 2
-    rows = torch.arange(query.shape[1], device=key.device) * height // query.shape[1]
-    columns = torch.arange(query.shape[2], device=key.device) * width // query.shape[2]
-    inside = torch.ones_like(key[..., :1])
-    key, value, inside = (F.pad(x, (0, 0, reach, reach, reach, reach)) for x in (key, value, inside))
-
-    def tap(tensor, n, m):
-        return tensor.index_select(1, rows + n).index_select(2, columns + m)
-
-    taps = [(n, m) for n in range(kernel_size) for m in range(kernel_size)]
-    keys = torch.stack([tap(key, n, m) for n, m in taps], -2)  # (B, H', W', K * K, d)
-    logits = (keys @ query[..., None])[..., 0]
-    if border == "mask":
-        outside = torch.cat([tap(inside, n, m) for n, m in taps], -1) == 0
-        logits = logits.masked_fill(outside, float("-inf"))
-    weights = logits.softmax(-1)
-    values = torch.stack([tap(value, n, m) for n, m in taps], -2)  # (B, H', W', K * K, C)
-    return (weights[..., None, :] @ values)[..., 0, :]
+# The same file that the models carry: there is one definition.
+plain_upsample = pytest.importorskip(
+    "sapa_hf.modeling.affiliation_definition", reason="the operator's definition is a part of sapa_hf"
+).affiliation_by_definition
 
 
 def random_inputs(

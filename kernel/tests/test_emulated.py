@@ -18,12 +18,12 @@ HERE = Path(__file__).parent
 
 @pytest.fixture(scope="module")
 def emulated(tmp_path_factory):
-    kernel_build = pytest.importorskip("sapa_hf.kernel_build", reason="sapa_hf finds the compilers")
-    compiler, nvcc = kernel_build.find_compiler(), kernel_build.find_nvcc()
+    compilers = pytest.importorskip("sapa_hf.kernels.compilers", reason="sapa_hf finds the compilers")
+    compiler, nvcc = compilers.find_compiler(), compilers.find_nvcc()
     if compiler is None or nvcc is None:
         pytest.skip("needs a C++ compiler and CUDA's headers, beside nvcc")
     library = tmp_path_factory.mktemp("emulated") / "emulated.so"
-    headers = kernel_build.cuda_folder(nvcc) / "include"
+    headers = compilers.cuda_folder(nvcc) / "include"
     command = [compiler, "-O1", "-std=c++17", "-fPIC", "-shared", f"-I{HERE}", f"-I{headers}"]
     subprocess.run([*command, str(HERE / "emulated_kernels.cpp"), "-o", str(library)], check=True)
     return ctypes.CDLL(str(library))

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
-from sapa_hf.modeling.hub_kernel import use_kernel
+from sapa_hf.modeling import use_backend
 
 from .strict import load_strict
 
@@ -31,7 +31,7 @@ def check_folder(folder: str | Path) -> float:
     """
     model = load_strict(folder)
     pixels = torch.randn(1, 3, 64, 96, generator=torch.Generator().manual_seed(0))
-    with torch.no_grad(), use_kernel("reference"):
+    with torch.no_grad(), use_backend("plain"):
         expected = model(pixels)[0]
     found = run_alone(folder, pixels)
     difference = max((output - expected).abs().max().item() for output in found.values())
@@ -77,4 +77,4 @@ def _clean_environment(scratch: str) -> dict[str, str]:
     Both sides run the reference, so that no kernel's rounding is taken for a difference.
     """
     kept = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
-    return kept | {"HF_HUB_OFFLINE": "1", "HF_MODULES_CACHE": scratch, "SAPA_KERNEL": "reference"}
+    return kept | {"HF_HUB_OFFLINE": "1", "HF_MODULES_CACHE": scratch, "SAPA_BACKEND": "plain"}

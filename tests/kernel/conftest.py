@@ -4,8 +4,9 @@ import pytest
 import torch
 from filelock import FileLock
 
-from sapa_hf import kernel_build
-from sapa_hf.kernel import default_output, local_build
+from sapa_hf.kernels import default_output, local_build
+from sapa_hf.kernels.builder import build
+from sapa_hf.kernels.compilers import find_compiler
 
 
 @pytest.fixture(scope="session")
@@ -14,13 +15,13 @@ def repository():
     output = default_output()
     with FileLock(output / "build.lock"):
         if local_build() is None:
-            if kernel_build.find_compiler() is None:
+            if find_compiler() is None:
                 pytest.skip("no kernel is built and there is no C++ compiler")
-            kernel_build.build("cuda" if torch.version.cuda else "cpu", output)
+            build("cuda" if torch.version.cuda else "cpu", output)
     return local_build()
 
 
 @pytest.fixture(autouse=True)
 def automatic(monkeypatch):
-    """Let these tests choose the kernel; the rest of the suite runs the reference."""
-    monkeypatch.delenv("SAPA_KERNEL", raising=False)
+    """Let these tests choose the backend; the rest of the suite runs plain PyTorch."""
+    monkeypatch.delenv("SAPA_BACKEND", raising=False)

@@ -1,11 +1,10 @@
-"""Derivatives for which no compiled kernel has a rule are those of the reference."""
+"""Derivatives for which no compiled kernel has a rule are those of plain PyTorch."""
 
 import pytest
 import torch
 from torch.autograd import forward_ad
 
-from sapa_hf.modeling import sapa_upsample
-from sapa_hf.modeling.hub_kernel import use_kernel
+from sapa_hf.modeling import sapa_upsample, use_backend
 
 KEY, VALUE = torch.randn(1, 4, 3, 4), torch.randn(1, 4, 3, 5)
 
@@ -38,11 +37,11 @@ def transform(request):
     return TRANSFORMS[request.param]
 
 
-def test_transforms_give_the_derivatives_of_the_reference(repository, transform):
+def test_transforms_give_the_derivatives_of_plain_pytorch(repository, transform):
     query = torch.randn(1, 8, 6, 4)
-    with use_kernel("reference"):
+    with use_backend("plain"):
         expected = transform(query)
-    with use_kernel(str(repository)):
+    with use_backend(str(repository)):
         got = transform(query)
     assert expected.abs().max() > 1e-3
     torch.testing.assert_close(got, expected)
@@ -50,7 +49,7 @@ def test_transforms_give_the_derivatives_of_the_reference(repository, transform)
 
 def test_vmap_alone_keeps_the_kernel(repository):
     queries = torch.randn(3, 1, 8, 6, 4, requires_grad=True)
-    with use_kernel(str(repository)):
+    with use_backend(str(repository)):
         output = torch.vmap(lambda query: sapa_upsample(query, KEY, VALUE))(queries)
     nodes, names = [output.grad_fn], set()
     while nodes:
@@ -63,6 +62,6 @@ def test_vmap_alone_keeps_the_kernel(repository):
 def test_transforms_are_seen_while_compiling(repository):
     query = torch.randn(1, 8, 6, 4)
     for transform in (TRANSFORMS["grad"], TRANSFORMS["jvp"]):
-        with use_kernel(str(repository)):
+        with use_backend(str(repository)):
             got = torch.compile(transform, backend="aot_eager", fullgraph=True)(query)
         torch.testing.assert_close(got, transform(query))

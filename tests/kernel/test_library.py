@@ -10,21 +10,21 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from sapa_hf import kernel_build
-from sapa_hf.kernel import default_output
+from sapa_hf.kernels import builder, compilers, default_output, sources
+from sapa_hf.modeling.kernel_folder import VARIANTS
 
 
 @pytest.fixture(scope="session")
 def cuda_variant(repository):
     """The CUDA variant of the present sources, or the reason why there is none."""
-    folder = repository / "build" / kernel_build.VARIANTS["cuda"]
-    digest = kernel_build.source_digest(kernel_build.source_folder())
+    folder = repository / "build" / VARIANTS["cuda"]
+    digest = sources.source_digest(sources.source_folder())
     with FileLock(default_output() / "build.lock"):
         file = folder / "metadata.json"
         if not file.is_file() or not json.loads(file.read_text())["id"].endswith(digest):
-            if kernel_build.find_nvcc() is None:
+            if compilers.find_nvcc() is None:
                 pytest.skip("no CUDA kernel is built and nvcc was not found")
-            kernel_build.build("cuda", repository)
+            builder.build("cuda", repository)
     return folder
 
 
@@ -45,7 +45,7 @@ def check_symbols(variant):
 
 
 def test_cpu_library_imports_the_stable_interface_only(repository):
-    folder = repository / "build" / kernel_build.VARIANTS["cpu"]
+    folder = repository / "build" / VARIANTS["cpu"]
     if not folder.is_dir():
         pytest.skip("this torch has CUDA: only the CUDA variant is built")
     check_symbols(folder)
@@ -61,7 +61,7 @@ def test_cuda_library_registers_both_devices_on_a_machine_without_gpu(cuda_varia
     code = f"""
 import torch
 from pathlib import Path
-from sapa_hf.modeling.hub_kernel import load_local
+from sapa_hf.modeling.kernel_folder import load_local
 module = load_local(Path({str(cuda_variant)!r}))
 for operator in ("forward", "backward"):
     for key in ("CUDA", "CPU"):
@@ -76,8 +76,8 @@ print("SHAPE", tuple(module.sapa_upsample(q, k, v).shape))
 
 @pytest.mark.slow
 def test_cuda_library_holds_code_for_the_promised_gpus(cuda_variant):
-    nvcc = kernel_build.find_nvcc()
-    tool = nvcc and kernel_build.cuda_folder(nvcc) / "bin" / "cuobjdump"
+    nvcc = compilers.find_nvcc()
+    tool = nvcc and compilers.cuda_folder(nvcc) / "bin" / "cuobjdump"
     if not tool or not Path(tool).is_file():
         pytest.skip("cuobjdump was not found")
 
@@ -100,14 +100,12 @@ def test_metadata_names_the_library_and_every_file(repository):
 
 def test_build_settings_name_every_source():
     kernels = pytest.importorskip("kernels._rust")
-    sources = kernel_build.source_folder()
-    kernels.Build.open(sources)
-    settings = kernel_build.tomllib.loads((sources / "build.toml").read_text())
+    folder = sources.source_folder()
+    kernels.Build.open(folder)
+    settings = builder.tomllib.loads((folder / "build.toml").read_text())
     for backend in ("cpu", "cuda"):
         sections = [s for s in settings["kernel"].values() if s["backend"] == backend]
         listed = [file for section in sections for file in section["src"]]
         folders = ("sapa_cpu", "sapa_cuda") if backend == "cuda" else ("sapa_cpu",)
-        present = {
-            f.relative_to(sources).as_posix() for folder in folders for f in (sources / folder).iterdir()
-        }
+        present = {f.relative_to(folder).as_posix() for name in folders for f in (folder / name).iterdir()}
         assert set(listed) == present and len(listed) == len(set(listed))

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from sapa_hf import kernel as kernel_command
-from sapa_hf import kernel_build
-from sapa_hf.modeling import hub_kernel, sapa_upsample
+from sapa_hf.kernels import __main__ as command_line
+from sapa_hf.kernels import builder, local
+from sapa_hf.modeling import backend, compiled_kernel, sapa_upsample, set_backend, use_backend
+from sapa_hf.modeling.kernel_folder import load_local
 
 ROOT = Path(__file__).parents[2]
 INPUTS = "q, k, v = torch.randn(1, 8, 6, 4), torch.randn(1, 4, 3, 4), torch.randn(1, 4, 3, 5)\n"
@@ -25,7 +26,7 @@ def inputs():
 def run_python(code, **environment):
     """A fresh process, as loading is once a process."""
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", **environment}
-    environment.pop("SAPA_KERNEL", None) if "SAPA_KERNEL" not in environment else None
+    environment.pop("SAPA_BACKEND", None) if "SAPA_BACKEND" not in environment else None
     done = subprocess.run(
         [sys.executable, "-c", "import logging, torch\nlogging.basicConfig(level=20)\n" + INPUTS + code],
         capture_output=True,
@@ -39,10 +40,10 @@ def run_python(code, **environment):
 @pytest.fixture
 def fresh(monkeypatch):
     """No choice made and nothing loaded."""
-    monkeypatch.setattr(hub_kernel, "_modules", {})
-    monkeypatch.setattr(hub_kernel, "_choice", None)
-    monkeypatch.setattr(hub_kernel, "_told", set())
-    monkeypatch.delenv("SAPA_KERNEL", raising=False)
+    monkeypatch.setattr(compiled_kernel, "_modules", {})
+    monkeypatch.setattr(backend, "_backend", None)
+    monkeypatch.setattr(compiled_kernel, "_told", set())
+    monkeypatch.delenv("SAPA_BACKEND", raising=False)
     monkeypatch.delenv("LOCAL_KERNELS", raising=False)
 
 
@@ -60,7 +61,7 @@ def test_local_build_is_taken_and_said_once(repository, fresh, caplog):
     caplog.set_level("INFO")
     for _ in range(3):
         tensors = inputs()
-        expected = sapa_upsample(*tensors, kernel="reference")
+        expected = sapa_upsample(*tensors, backend="plain")
         torch.testing.assert_close(sapa_upsample(*tensors), expected)
     said = [r.message for r in caplog.records if "SAPA runs" in r.message]
     assert len(said) == 1 and str(repository) in said[0]
@@ -72,13 +73,13 @@ def test_environment_argument_and_context_choose(repository, fresh, monkeypatch)
     def runs_kernel(**options):
         return "sapa" in type(sapa_upsample(*tensors, **options).grad_fn).__name__
 
-    assert runs_kernel() and runs_kernel(kernel=str(repository))
-    assert not runs_kernel(kernel="reference")
-    monkeypatch.setenv("SAPA_KERNEL", "reference")
-    assert not runs_kernel() and runs_kernel(kernel="auto")
-    with hub_kernel.use_kernel("auto"):
+    assert runs_kernel() and runs_kernel(backend=str(repository))
+    assert not runs_kernel(backend="plain")
+    monkeypatch.setenv("SAPA_BACKEND", "plain")
+    assert not runs_kernel() and runs_kernel(backend="auto")
+    with use_backend("auto"):
         assert runs_kernel()
-        with hub_kernel.use_kernel("reference"):
+        with use_backend("plain"):
             assert not runs_kernel()
         assert runs_kernel()
     assert not runs_kernel()
@@ -88,9 +89,9 @@ def test_missing_kernel_warns_once_and_computes(fresh, tmp_path):
     tensors = inputs()
     with pytest.warns(UserWarning, match="plain PyTorch runs") as record:
         for _ in range(3):
-            output = sapa_upsample(*tensors, kernel=str(tmp_path))
+            output = sapa_upsample(*tensors, backend=str(tmp_path))
     assert len(record) == 1
-    assert output.equal(sapa_upsample(*tensors, kernel="reference"))
+    assert output.equal(sapa_upsample(*tensors, backend="plain"))
 
 
 @pytest.mark.parametrize(
@@ -98,14 +99,14 @@ def test_missing_kernel_warns_once_and_computes(fresh, tmp_path):
 )
 def test_hub_without_a_full_commit_is_refused(fresh, choice):
     with pytest.raises(ValueError, match="40 hexadecimal"):
-        sapa_upsample(*inputs(), kernel=choice)
+        sapa_upsample(*inputs(), backend=choice)
     with pytest.raises(ValueError, match="40 hexadecimal"):
-        hub_kernel.set_kernel(choice)
+        set_backend(choice)
 
 
 def test_hub_with_a_commit_falls_back_when_it_cannot_be_reached(fresh):
     with pytest.warns(UserWarning, match="plain PyTorch runs"):
-        output = sapa_upsample(*inputs(), kernel="nobody-here/sapa@" + "a" * 40)
+        output = sapa_upsample(*inputs(), backend="nobody-here/sapa@" + "a" * 40)
     assert output.shape == (1, 8, 6, 5)
 
 
@@ -119,22 +120,22 @@ def test_changed_file_is_not_loaded(repository, tmp_path, fresh):
     with (folder / "affiliation.py").open("a") as file:
         file.write("\n")
     with pytest.raises(ValueError, match="not the file that was built"):
-        hub_kernel.load_local(copy)
+        load_local(copy)
 
 
 def test_build_of_other_sources_is_passed_over(repository, monkeypatch, caplog):
-    monkeypatch.setattr(kernel_build, "source_digest", lambda sources: "0000000")
-    monkeypatch.setattr(kernel_command, "cache_folder", lambda: Path("/nonexistent"))
-    assert kernel_command.local_build() is None
+    monkeypatch.setattr(local, "source_digest", lambda sources: "0000000")
+    monkeypatch.setattr(local, "cache_folder", lambda: Path("/nonexistent"))
+    assert local.local_build() is None
     assert "renews it" in caplog.text
 
 
-def test_other_normalizations_and_dtypes_take_the_reference(repository, fresh):
+def test_other_normalizations_and_dtypes_take_plain_pytorch(repository, fresh):
     tensors = [t.requires_grad_() for t in inputs()]
     for normalization in ("relu", "sigmoid", "softplus"):
         output = sapa_upsample(*tensors, normalization=normalization)
         assert "sapa" not in type(output.grad_fn).__name__
-        assert output.equal(sapa_upsample(*tensors, normalization=normalization, kernel="reference"))
+        assert output.equal(sapa_upsample(*tensors, normalization=normalization, backend="plain"))
 
 
 def test_export_takes_the_reference(repository, fresh):
@@ -154,7 +155,7 @@ from sapa_hf.modeling import sapa_upsample
 compiled = torch.compile(sapa_upsample, fullgraph=True, backend="aot_eager")
 q.requires_grad_()
 output = compiled(q, k, v)
-torch.testing.assert_close(output, sapa_upsample(q, k, v, kernel="reference"))
+torch.testing.assert_close(output, sapa_upsample(q, k, v, backend="plain"))
 output.sum().backward()
 print("SAME", q.grad.shape)
 """
@@ -170,9 +171,9 @@ from sapa_hf.modeling import sapa_upsample
 sys.setswitchinterval(1e-5)
 start = threading.Barrier(4)
 
-def use(kernel):
+def use(backend):
     start.wait()
-    return sapa_upsample(q, k, v, kernel=kernel)
+    return sapa_upsample(q, k, v, backend=backend)
 
 with ThreadPoolExecutor(4) as pool:
     outputs = list(pool.map(use, ["auto", "auto", {str(repository)!r}, {str(repository)!r}]))
@@ -189,10 +190,10 @@ from kernels import get_kernel, get_local_kernel
 first = get_local_kernel(Path({str(repository)!r}))
 second = get_kernel("sapa-hf/sapa", version=1)
 assert first is second, "loaded twice"
-from sapa_hf.modeling import hub_kernel, sapa_upsample
-third = hub_kernel.load_local(Path({str(repository)!r}))
+from sapa_hf.modeling import kernel_folder, sapa_upsample
+third = kernel_folder.load_local(Path({str(repository)!r}))
 assert third is first, "loaded again"
-torch.testing.assert_close(first.sapa_upsample(q, k, v), sapa_upsample(q, k, v, kernel="reference"))
+torch.testing.assert_close(first.sapa_upsample(q, k, v), sapa_upsample(q, k, v, backend="plain"))
 print(first.__name__, first.__all__)
 """
     assert "sapa_upsample" in run_python(code, LOCAL_KERNELS=f"sapa-hf/sapa={repository}")
@@ -220,7 +221,7 @@ from sapa_hf.modeling import sapa_upsample
 @use_kernel_forward_from_hub("SapaAffiliation")
 class Affiliation(nn.Module):
     def forward(self, query, key, value, kernel_size=5, border="zero", normalization="softmax"):
-        return sapa_upsample(query, key, value, kernel_size, border, normalization, kernel="reference")
+        return sapa_upsample(query, key, value, kernel_size, border, normalization, backend="plain")
 
 model = nn.Sequential()
 model.add_module("affiliation", Affiliation())
@@ -247,24 +248,22 @@ import sys, types, warnings
 sys.modules["kernels"] = {stand_in}
 from pack.affiliation import sapa_upsample
 q.requires_grad_()
-assert "sapa" in type(sapa_upsample(q, k, v, kernel={str(repository)!r}).grad_fn).__name__
+assert "sapa" in type(sapa_upsample(q, k, v, backend={str(repository)!r}).grad_fn).__name__
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
-    sapa_upsample(q, k, v, kernel="owner/sapa@" + "a" * 40)
+    sapa_upsample(q, k, v, backend="owner/sapa@" + "a" * 40)
 print("WARNED", [str(w.message) for w in caught if "plain PyTorch" in str(w.message)])
 """
     assert "WARNED []" not in run_python(code, PYTHONPATH=str(remote_code))
 
 
 def test_command_line_says_where_and_what_is_missing(repository, capsys, monkeypatch, tmp_path):
-    assert kernel_command.main(["where"]) == 0
+    assert command_line.main(["where"]) == 0
     assert str(repository) in capsys.readouterr().out
-    monkeypatch.setattr(kernel_build, "find_compiler", lambda: None)
-    assert kernel_command.main(["build", "--output", str(tmp_path), "--cuda", "no"]) == 1
+    monkeypatch.setattr(builder, "find_compiler", lambda: None)
+    assert command_line.main(["build", "--output", str(tmp_path), "--cuda", "no"]) == 1
     assert "install g++" in capsys.readouterr().err
-    assert (
-        kernel_command.main(["build", "--output", str(tmp_path), "--compiler", "false", "--cuda", "no"]) == 1
-    )
+    assert command_line.main(["build", "--output", str(tmp_path), "--compiler", "false", "--cuda", "no"]) == 1
     assert not list(tmp_path.glob("build/torch-*"))
 
 

@@ -1,10 +1,9 @@
-"""The models train and infer through the kernel, and agree with the reference."""
+"""The models train and infer through the kernel, and agree with plain PyTorch."""
 
 import pytest
 import torch
 
-from sapa_hf.modeling import SapaSegformerConfig, SapaSegformerForSemanticSegmentation
-from sapa_hf.modeling.hub_kernel import use_kernel
+from sapa_hf.modeling import SapaSegformerConfig, SapaSegformerForSemanticSegmentation, use_backend
 
 
 def tiny_model(upsampler="sapa-g"):
@@ -29,23 +28,23 @@ def loss_and_gradients(model, pixels, labels):
 
 # CARAFE, A2U and FADE reassemble by the same operator.
 @pytest.mark.parametrize("upsampler", ["sapa-i", "sapa-b", "sapa-g", "sapa-p", "carafe", "a2u", "fade"])
-def test_segformer_trains_alike_with_kernel_and_reference(repository, upsampler):
+def test_segformer_trains_alike_with_kernel_and_plain_pytorch(repository, upsampler):
     model = tiny_model(upsampler).eval()
     for parameter in model.decode_head.upsamplers.parameters():  # away from kernels that are all alike
         torch.nn.init.normal_(parameter, std=0.3)
     pixels, labels = torch.randn(2, 3, 64, 96), torch.randint(0, 5, (2, 64, 96))
-    with use_kernel("reference"):
+    with use_backend("plain"):
         expected = loss_and_gradients(model, pixels, labels)
-    with use_kernel(str(repository)):
+    with use_backend(str(repository)):
         got = loss_and_gradients(model, pixels, labels)
     for x, y in zip(expected, got, strict=True):
         torch.testing.assert_close(y, x, rtol=1e-3, atol=1e-5)
 
 
-def test_kernel_choice_is_not_saved(repository, tmp_path):
+def test_the_backend_is_not_saved(repository, tmp_path):
     model = tiny_model()
-    with use_kernel(str(repository)):
+    with use_backend(str(repository)):
         model(torch.randn(1, 3, 32, 32))
         model.save_pretrained(tmp_path)
     config = (tmp_path / "config.json").read_text()
-    assert 'kernel"' not in config.replace("upsampler_kernel_size", "") and str(repository) not in config
+    assert "backend" not in config and str(repository) not in config

@@ -7,11 +7,13 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 
 from sapa_hf import SAPA, sapa_upsample
-from sapa_hf.modeling.reference import tiled_affiliation
+from sapa_hf.modeling.affiliation_definition import affiliation_by_definition
+from sapa_hf.modeling.affiliation_tiled import tiled_affiliation
+from sapa_hf.modeling.affiliation_windowed import affiliation_weights, windowed_affiliation
 from sapa_hf.modeling.window import nearest, window_centres
-from sapa_hf.modeling.windowed import affiliation_weights, windowed_affiliation
 
 CASES = range(20)
+FORMS = [sapa_upsample, affiliation_by_definition, tiled_affiliation, windowed_affiliation]
 
 
 @pytest.fixture
@@ -29,7 +31,7 @@ def assert_equal(ours, theirs):
     torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("form", [sapa_upsample, tiled_affiliation, windowed_affiliation])
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("case", range(12), indirect=True)
 def test_function_agrees_with_the_golden_vectors(case, form):
     description, tensors = case

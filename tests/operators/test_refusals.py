@@ -11,9 +11,9 @@ from sapa_hf.modeling import A2U, CARAFE, FADE, UPSAMPLERS
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"name": "sapa-x"}, ValueError, "sapa-g.*'sapa-x' came"),
+        ({"name": "sapa-x"}, ValueError, "sapa-g.*got 'sapa-x'"),
         ({"name": 3}, TypeError, "must be a string"),
-        ({"kernel_size": 4}, ValueError, "odd.*4 came; try 5"),
+        ({"kernel_size": 4}, ValueError, "odd.*got 4; try 5"),
         ({"kernel_size": 5.0}, TypeError, "odd integer"),
         ({"embedding_dim": 0}, ValueError, "at least 1"),
         ({"embedding_dim": True}, TypeError, "positive integer"),
@@ -45,13 +45,13 @@ def test_foreign_options_are_ignored(name):
 
 @pytest.mark.parametrize("module", [SAPA, CARAFE, A2U, FADE])
 def test_unknown_borders_are_refused_by_the_modules_too(module):
-    with pytest.raises(ValueError, match="border must be one of zero, mask; 'zeros' came"):
+    with pytest.raises(ValueError, match="border must be one of zero, mask; got 'zeros'"):
         module(4, 4, border="zeros")
 
 
 @pytest.mark.parametrize("module", [SAPA, CARAFE, FADE])
 def test_even_windows_are_refused_by_the_modules_too(module):
-    with pytest.raises(ValueError, match="odd.*4 came; try 5"):
+    with pytest.raises(ValueError, match="odd.*got 4; try 5"):
         module(4, 4, kernel_size=4)
 
 

@@ -41,7 +41,7 @@ def sapa_upsample(
     if _is_transformed():
         raise RuntimeError(
             "sapa: the kernel has no rule for forward-mode AD, or for torch.func's grad, vjp, jvp and what "
-            "they make up; choose plain PyTorch with SAPA_KERNEL=reference, or take torch.autograd.grad"
+            "they make up; choose plain PyTorch with SAPA_BACKEND=plain, or take torch.autograd.grad"
         )
     if not torch.compiler.is_compiling():
         _check_tensors(query, key, value)

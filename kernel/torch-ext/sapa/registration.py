@@ -50,7 +50,7 @@ def _backward(ctx, grad_output):
 
 def _refuse_second_derivative(ctx, *grads):
     raise RuntimeError(
-        "sapa: the kernel has no second derivative; choose plain PyTorch with SAPA_KERNEL=reference"
+        "sapa: the kernel has no second derivative; choose plain PyTorch with SAPA_BACKEND=plain"
     )
 
 

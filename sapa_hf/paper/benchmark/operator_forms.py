@@ -6,9 +6,10 @@ import torch
 import torch.nn.functional as F
 
 from sapa_hf.modeling.affiliation import sapa_upsample
-from sapa_hf.modeling.hub_kernel import AUTOMATIC, find_kernel
-from sapa_hf.modeling.reference import tiled_affiliation
-from sapa_hf.modeling.windowed import windowed_affiliation
+from sapa_hf.modeling.affiliation_tiled import tiled_affiliation
+from sapa_hf.modeling.affiliation_windowed import windowed_affiliation
+from sapa_hf.modeling.backend import AUTOMATIC
+from sapa_hf.modeling.compiled_kernel import find_kernel
 
 from .timing import saved_megabytes, time_side_by_side
 
@@ -42,7 +43,7 @@ def forms(device: str, dtype: torch.dtype, compiled: bool) -> dict[str, Callable
     dynamo = {"dynamic": False, "fullgraph": True}
 
     def tiles(*maps: torch.Tensor) -> torch.Tensor:
-        return sapa_upsample(*maps, kernel="reference")
+        return sapa_upsample(*maps, backend="tiled")
 
     chosen = {BASELINE: tiles, "unfold": unfolded, "bilinear": bilinear}
     if compiled:
@@ -52,8 +53,8 @@ def forms(device: str, dtype: torch.dtype, compiled: bool) -> dict[str, Callable
             lambda *m: windowed_affiliation(*m, *options), **dynamo
         )
     probe = torch.zeros(1, 1, 1, 1, device=device, dtype=dtype)
-    if find_kernel(probe, probe, probe, choice=AUTOMATIC) is not None:
-        chosen["kernel"] = lambda *maps: sapa_upsample(*maps, kernel=AUTOMATIC)
+    if find_kernel(AUTOMATIC, probe, probe, probe) is not None:
+        chosen["kernel"] = lambda *maps: sapa_upsample(*maps, backend=AUTOMATIC)
     return chosen
 
 

@@ -9,7 +9,8 @@ import torch
 from transformers import SegformerConfig, SegformerForSemanticSegmentation
 
 from sapa_hf.modeling import SapaSegformerConfig, SapaSegformerForSemanticSegmentation
-from sapa_hf.modeling.hub_kernel import AUTOMATIC, REFERENCE, find_kernel, use_kernel
+from sapa_hf.modeling.backend import AUTOMATIC, PLAIN, use_backend
+from sapa_hf.modeling.compiled_kernel import find_kernel
 from sapa_hf.provenance import peak_memory_megabytes
 
 from .timing import saved_megabytes, time_side_by_side
@@ -21,12 +22,12 @@ BASELINE = "transformers"
 
 def models(device: str) -> dict[str, tuple[torch.nn.Module, str]]:
     """Make the contenders: model and kernel choice by name."""
-    made = {BASELINE: (SegformerForSemanticSegmentation(SegformerConfig(**B1)), REFERENCE)}
+    made = {BASELINE: (SegformerForSemanticSegmentation(SegformerConfig(**B1)), PLAIN)}
     probe = torch.zeros(1, 1, 1, 1, device=device)
-    kernel = find_kernel(probe, probe, probe, choice=AUTOMATIC) is not None
+    kernel = find_kernel(AUTOMATIC, probe, probe, probe) is not None
     for upsampler in SHOWN:
         model = SapaSegformerForSemanticSegmentation(SapaSegformerConfig(upsampler=upsampler, **B1))
-        made[upsampler] = (model, REFERENCE)
+        made[upsampler] = (model, PLAIN)
         if kernel and upsampler.startswith("sapa"):
             made[f"{upsampler}, kernel"] = (model, AUTOMATIC)
     for model, _ in made.values():
@@ -61,11 +62,11 @@ def benchmark_model(
     contenders = models(device)
 
     def infer(model: torch.nn.Module, choice: str) -> None:
-        with torch.inference_mode(), use_kernel(choice), precision(device, dtype):
+        with torch.inference_mode(), use_backend(choice), precision(device, dtype):
             model.eval()(images)
 
     def train(model: torch.nn.Module, choice: str) -> torch.Tensor:
-        with use_kernel(choice):
+        with use_backend(choice):
             with precision(device, dtype):
                 loss = model.train()(images, labels=labels).loss
             model.zero_grad()
@@ -103,7 +104,7 @@ def training_peak(name: str, batch: int, size: int, device: str, dtype: torch.dt
     images = torch.randn(batch, 3, size, size, device=device)
     labels = torch.randint(0, 150, (batch, size, size), device=device)
     before = torch.cuda.memory_allocated() if device == "cuda" else psutil.Process().memory_info().rss
-    with use_kernel(choice):
+    with use_backend(choice):
         with precision(device, dtype):
             loss = model.train()(images, labels=labels).loss
         loss.backward()

@@ -3,13 +3,13 @@
 import torch
 import torch.nn.functional as F
 
+from .affiliation_definition import normalise
 from .window import query_slots
 
 # Positions along each side of a tile. A tile's queries meet all keys of the tile and its halo in one dense
 # product; with a 5 x 5 window 4 x 4 positions waste 2.6 times the exact arithmetic, which the matrix product
 # more than earns back.
 TILE = 4
-EPSILON = 1e-6
 
 
 def tiled_affiliation(
@@ -132,24 +132,3 @@ def _normalised_scores(
     lowest = torch.finfo(query.dtype).min / 2
     bias = torch.zeros_like(excluded, dtype=query.dtype).masked_fill(excluded, lowest)
     return torch.baddbmm(bias, query, key.transpose(1, 2)).softmax(-1)
-
-
-def normalise(scores: torch.Tensor, excluded: torch.Tensor | None, normalization: str) -> torch.Tensor:
-    """Turn scores into weights that sum to 1, or to just under it for the paper's other kernels (Table 4).
-
-    Args:
-        scores: (..., taps).
-        excluded: True for a tap that is to weigh nothing; None where there is no such tap.
-        normalization: "softmax", "relu", "sigmoid" or "softplus".
-
-    Returns:
-        Weights of the scores' shape.
-    """
-    if normalization == "softmax":
-        if excluded is not None:
-            scores = scores.masked_fill(excluded, torch.finfo(scores.dtype).min)
-        return scores.softmax(-1)
-    response = {"relu": F.relu, "sigmoid": torch.sigmoid, "softplus": F.softplus}[normalization](scores)
-    if excluded is not None:
-        response = response.masked_fill(excluded, 0)
-    return response / (response.sum(-1, keepdim=True) + EPSILON)

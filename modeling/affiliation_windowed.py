@@ -1,11 +1,11 @@
-"""SAPA's affiliation written for tracing: the same sums as `reference`, one row of taps at a time."""
+"""SAPA's affiliation written for tracing: the same sums, one row of taps at a time."""
 
 from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 
-from .reference import normalise
+from .affiliation_definition import normalise
 from .window import window_centres
 
 
