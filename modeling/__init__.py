@@ -6,6 +6,7 @@ from .affiliation_windowed import affiliation_weights
 from .backend import set_backend, use_backend
 from .carafe import CARAFE
 from .configuration_sapa_bts import SapaBtsConfig
+from .configuration_sapa_efficientnet_lite import SapaEfficientNetLiteConfig
 from .configuration_sapa_glpn import SapaGlpnConfig
 from .configuration_sapa_segformer import SapaSegformerConfig
 from .deconv import Deconv
@@ -16,6 +17,7 @@ from .indexnet import IndexNet
 from .interpolation import Bilinear, Nearest
 from .max_unpool import MaxUnpool
 from .modeling_sapa_bts import SapaBtsForDepthEstimation
+from .modeling_sapa_efficientnet_lite import SapaEfficientNetLiteBackbone
 from .modeling_sapa_glpn import SapaGlpnForDepthEstimation
 from .modeling_sapa_segformer import SapaSegformerForSemanticSegmentation
 from .pixel_shuffle import PixelShuffle
@@ -40,6 +42,8 @@ __all__ = [
     "Nearest",
     "SapaBtsConfig",
     "SapaBtsForDepthEstimation",
+    "SapaEfficientNetLiteBackbone",
+    "SapaEfficientNetLiteConfig",
     "SapaGlpnConfig",
     "SapaGlpnForDepthEstimation",
     "SapaSegformerConfig",

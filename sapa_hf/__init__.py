@@ -4,6 +4,7 @@ Importing this package registers its models with transformers' Auto classes: the
 """
 
 from transformers import (
+    AutoBackbone,
     AutoConfig,
     AutoModel,
     AutoModelForDepthEstimation,
@@ -14,6 +15,8 @@ from .modeling import (
     SAPA,
     SapaBtsConfig,
     SapaBtsForDepthEstimation,
+    SapaEfficientNetLiteBackbone,
+    SapaEfficientNetLiteConfig,
     SapaGlpnConfig,
     SapaGlpnForDepthEstimation,
     SapaSegformerConfig,
@@ -26,6 +29,7 @@ __version__ = "0.1.0"
 
 _MODELS = (
     (SapaBtsConfig, SapaBtsForDepthEstimation, AutoModelForDepthEstimation),
+    (SapaEfficientNetLiteConfig, SapaEfficientNetLiteBackbone, AutoBackbone),
     (SapaGlpnConfig, SapaGlpnForDepthEstimation, AutoModelForDepthEstimation),
     (SapaSegformerConfig, SapaSegformerForSemanticSegmentation, AutoModelForSemanticSegmentation),
 )
@@ -41,6 +45,8 @@ __all__ = [
     "SAPA",
     "SapaBtsConfig",
     "SapaBtsForDepthEstimation",
+    "SapaEfficientNetLiteBackbone",
+    "SapaEfficientNetLiteConfig",
     "SapaGlpnConfig",
     "SapaGlpnForDepthEstimation",
     "SapaSegformerConfig",
