@@ -1,19 +1,21 @@
 """Time the kernel, the operator's forms and whole models side by side; write docs/benchmark.json and .md."""
 
-import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
+from sapa_hf.command_line import argument_parser, command_line
 from sapa_hf.paper.benchmark import benchmark_goals, benchmark_model, benchmark_operator, write_report
 from sapa_hf.provenance import source_commit
 
 PARTS = ["goals", "operator", "model"]
 
 
-def main() -> None:
+@command_line()
+def main(arguments: Sequence[str] | None = None) -> None:
     """Parse the arguments and run the parts."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argument_parser(__doc__)
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="all unless given")
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="CPU threads")
@@ -22,21 +24,21 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--no_compile", action="store_true", help="leave torch.compile's forms out")
     parser.add_argument("--output_dir", type=Path, default=Path("docs"))
-    arguments = parser.parse_args()
+    options = parser.parse_args(arguments)
 
-    torch.set_num_threads(arguments.threads)
-    settings = {name: getattr(arguments, name) for name in ("batch", "threads", "device", "dtype", "rounds")}
+    torch.set_num_threads(options.threads)
+    settings = {name: getattr(options, name) for name in ("batch", "threads", "device", "dtype", "rounds")}
     settings["commit"] = source_commit()  # before the goals' results file, which is tracked, is written
-    batch, device, rounds = arguments.batch, arguments.device, arguments.rounds
+    batch, device, rounds = options.batch, options.device, options.rounds
     parts = {}
-    if "goals" in arguments.parts and device == "cpu":
+    if "goals" in options.parts and device == "cpu":
         parts["goals"] = benchmark_goals(rounds)
-    dtype = getattr(torch, arguments.dtype)
-    if "operator" in arguments.parts:
-        parts["operator"] = benchmark_operator(batch, device, dtype, rounds, not arguments.no_compile)
-    if "model" in arguments.parts:
+    dtype = getattr(torch, options.dtype)
+    if "operator" in options.parts:
+        parts["operator"] = benchmark_operator(batch, device, dtype, rounds, not options.no_compile)
+    if "model" in options.parts:
         parts["model"] = benchmark_model(batch, device=device, dtype=dtype, rounds=rounds)
-    print(write_report(arguments.output_dir, parts, settings))
+    print(write_report(options.output_dir, parts, settings))
 
 
 if __name__ == "__main__":

@@ -5,12 +5,12 @@ histograms of floats (agreement, prediction, label) per image. It is timed witho
 the maps to disk, which comes on top; --official FOLDER times the official module itself as well.
 """
 
-import argparse
 import time
 from collections.abc import Callable
 
 import numpy as np
 
+from sapa_hf.command_line import argument_parser, command_line
 from sapa_hf.metrics import load_metric
 
 
@@ -59,9 +59,10 @@ def fastest(function: Callable[[], float], repeats: int) -> tuple[float, float]:
     return min(seconds), result
 
 
+@command_line()
 def main(arguments: list[str] | None = None) -> None:
     """Time both on the same maps and print the ratios."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argument_parser(__doc__)
     parser.add_argument("--count", type=int, default=50, help="maps")
     parser.add_argument("--side", type=int, default=512, help="of a square map, in pixels")
     parser.add_argument("--num_labels", type=int, default=150)
@@ -89,7 +90,7 @@ def main(arguments: list[str] | None = None) -> None:
 
             seconds, result = fastest(score, options.repeats)
             if result != expected:
-                raise ValueError(f"{title}: {result} differs from the plain way's {expected}")
+                raise RuntimeError(f"{title}: {result} differs from the plain way's {expected}")
             print(f"{dtype:6} {title:28} {seconds:8.3f} s, {base / seconds:6.1f} x the plain way's speed")
 
 

@@ -4,17 +4,16 @@ Trains a small SegFormer with bilinear upsampling and with SAPA on rendered room
 into a folder, loads that back without sapa_hf, and draws a picture. Nothing is downloaded.
 """
 
-import argparse
 from collections.abc import Sequence
 
+from sapa_hf.command_line import argument_parser, command_line
 from sapa_hf.paper.demo import run_demo
 
 
+@command_line(interrupted="stopped; start it again with `make demo`, it begins anew")
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the demonstration."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__)
     parser.add_argument("--folder", default="demo", help="where to write")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings of the recipe to change")
     options = parser.parse_args(arguments)

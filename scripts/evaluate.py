@@ -7,13 +7,14 @@ import argparse
 
 from accelerate import Accelerator
 
+from sapa_hf.command_line import argument_parser, command_line
 from sapa_hf.data import SPECS, get_spec
 from sapa_hf.evaluation import evaluate_checkpoint, results_table
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description="Score a segmentation or depth model on a data set.")
+    parser = argument_parser("Score a segmentation or depth model on a data set.")
     parser.add_argument("--model", required=True, help="folder written by training, or Hub id")
     parser.add_argument("--revision", help="commit of a Hub id")
     parser.add_argument(
@@ -40,6 +41,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+@command_line()
 def main(arguments: list[str] | None = None) -> None:
     """Evaluate, print the per-class and the overall table, and write the results file."""
     options = parse_arguments(arguments)

@@ -5,14 +5,13 @@ import sys
 
 import torch
 
+from sapa_hf.command_line import argument_parser, command_line
 from sapa_hf.predict import load_predictor, predict_files
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description="Write a label PNG and a colour overlay PNG for every image."
-    )
+    parser = argument_parser("Write a label PNG and a colour overlay PNG for every image.")
     parser.add_argument("inputs", nargs="+", help="image files and folders; any mode and size")
     parser.add_argument("--model", required=True, help="folder written by training, or Hub id")
     parser.add_argument("--revision", help="commit of a Hub id")
@@ -32,6 +31,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+@command_line()
 def main(arguments: list[str] | None = None) -> int:
     """Predict, and report the images that failed; the exit code is 1 if any did."""
     options = parse_arguments(arguments)

@@ -5,11 +5,11 @@ uploads.
 """
 
 import argparse
-import sys
 from collections.abc import Sequence
 
 from transformers.utils.logging import disable_progress_bar
 
+from sapa_hf.command_line import argument_parser, command_line
 from sapa_hf.publishing import (
     assemble_folder,
     check_folder,
@@ -20,11 +20,10 @@ from sapa_hf.publishing import (
 )
 
 
+@command_line(failures=(RuntimeError,))
 def main(arguments: Sequence[str] | None = None) -> None:
     """Assemble, check and, when asked to, upload."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__)
     parser.add_argument("--run", help="output_dir of a training run")
     parser.add_argument("--model", default="best", help="best or last of the run, or a model folder")
     parser.add_argument("--output_dir", required=True, help="folder to write")
@@ -42,10 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error("--push needs --repo_id ORGANISATION/NAME")
 
     disable_progress_bar()
-    try:
-        folder = publish(options)
-    except (FileNotFoundError, ValueError, RuntimeError) as error:
-        sys.exit(f"publish: {error}")
+    folder = publish(options)
     if options.push:
         commit = push_folder(folder, options.repo_id, options.private)
         print(f"uploaded {options.repo_id}, revision {commit}")

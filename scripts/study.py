@@ -12,14 +12,13 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from sapa_hf.command_line import argument_parser, command_line
 from sapa_hf.paper.study import finish_runs, plan_runs, write_report
 
 
 def parse_arguments(tokens: Sequence[str] | None = None) -> tuple[argparse.Namespace, list[str]]:
     """Read the command line; what is not ours is the recipe and its settings."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
-    )
+    parser = argument_parser(__doc__, allow_abbrev=False)
     parser.add_argument("--vary", default="upsampler", help="the setting that is varied")
     parser.add_argument(
         "--variants",
@@ -39,6 +38,7 @@ def parse_arguments(tokens: Sequence[str] | None = None) -> tuple[argparse.Names
     return options, settings
 
 
+@command_line(failures=(RuntimeError,), interrupted="stopped; started again, it goes on from here")
 def main(tokens: Sequence[str] | None = None) -> None:
     """Finish the runs, and write the report after each of them."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")

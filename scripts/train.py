@@ -13,19 +13,30 @@ from collections.abc import Sequence
 
 from transformers.utils.logging import disable_progress_bar
 
+from sapa_hf.command_line import MISTAKE, command_line, version_line
 from sapa_hf.tasks import TASKS
-from sapa_hf.training import Trainer, parse_arguments
+from sapa_hf.training import NonFiniteError, Trainer, parse_arguments
+
+USAGE = "usage: train.py RECIPE [key=value ...] [--key value ...]; --help lists the keys"
 
 
+@command_line(failures=(NonFiniteError,))
 def main(tokens: Sequence[str] | None = None) -> None:
     """Train, and print the table of results."""
+    tokens = sys.argv[1:] if tokens is None else tokens
+    if "--version" in tokens:
+        print(version_line())
+        return
+    if not tokens:
+        print(USAGE, file=sys.stderr)
+        sys.exit(MISTAKE)
     rank = int(os.environ.get("RANK", 0))
     logging.basicConfig(
         level=logging.INFO if rank == 0 else logging.ERROR, format="%(levelname)s %(message)s"
     )
     logging.getLogger("accelerate").setLevel(logging.WARNING)
     disable_progress_bar()  # of loading and saving weights, which would break ours
-    arguments = parse_arguments(sys.argv[1:] if tokens is None else tokens)
+    arguments = parse_arguments(tokens)
     if arguments.run.task not in TASKS:
         raise ValueError(f"no task {arguments.run.task!r}: choose one of {', '.join(TASKS)}")
     trainer = Trainer(TASKS[arguments.run.task](arguments), arguments)

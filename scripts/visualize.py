@@ -5,7 +5,6 @@ the kernels at a few points of each photo.
 """
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,15 +12,14 @@ import torch
 from transformers.utils.logging import disable_progress_bar
 
 from sapa_hf.atomic_write import atomic_write
+from sapa_hf.command_line import argument_parser, command_line
 from sapa_hf.paper.visualization import draw_upsampling
 from sapa_hf.predict import find_images
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__)
     parser.add_argument("--models", nargs="+", required=True, help="model folders, or runs: then their best")
     parser.add_argument("--images", nargs="+", required=True, help="image files and folders of them")
     parser.add_argument("--output", type=Path, default=Path("figure2.png"), help="PNG to write")
@@ -43,28 +41,26 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     return parser.parse_args(arguments)
 
 
+@command_line()
 def main(arguments: Sequence[str] | None = None) -> None:
     """Draw the figure and write it, whole or not at all."""
     options = parse_arguments(arguments)
     disable_progress_bar()
-    try:
-        images = [file for file, _ in find_images(options.images)]
-        if options.output.resolve() in [file.resolve() for file in images]:
-            raise ValueError(f"{options.output} is one of the images: choose another --output")
-        figure = draw_upsampling(
-            options.models,
-            images,
-            options.points,
-            captions=options.captions,
-            channels=options.channels,
-            level=options.level,
-            short_side=options.short_side,
-            device=options.device,
-        )
-        with atomic_write(options.output) as partial:
-            figure.save(partial, format="PNG")
-    except (OSError, TypeError, ValueError) as error:
-        sys.exit(f"visualize: {error}")
+    images = [file for file, _ in find_images(options.images)]
+    if options.output.resolve() in [file.resolve() for file in images]:
+        raise ValueError(f"{options.output} is one of the images: choose another --output")
+    figure = draw_upsampling(
+        options.models,
+        images,
+        options.points,
+        captions=options.captions,
+        channels=options.channels,
+        level=options.level,
+        short_side=options.short_side,
+        device=options.device,
+    )
+    with atomic_write(options.output) as partial:
+        figure.save(partial, format="PNG")
     print(f"wrote {options.output}, {figure.width} x {figure.height} pixels")
 
 

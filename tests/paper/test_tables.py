@@ -217,9 +217,9 @@ def test_the_document_is_what_the_script_writes(tmp_path):
 
 @pytest.mark.parametrize(("version", "other"), [("seed", "final"), ("final", "first")])
 def test_a_version_alone_leaves_the_other_out(version, other, capsys):
-    main(["--version", version])
+    main(["--edition", version])
     text = capsys.readouterr().out
-    assert f"--version {version}" in text and f"Table 2, {other} version" not in text
+    assert f"--edition {version}" in text and f"Table 2, {other} version" not in text
     assert text.count("### Table 2") == text.count("### Table 3") == 3
     assert "| indexnet | 30.65 G | MAC | 30.6465 G | ✓ | 12.60 M | 12.6013 M | ✓ |" in " ".join(text.split())
 

@@ -40,7 +40,7 @@ def render(version: str = "both") -> str:
     compared = {
         name: [(table, list(compare(table))) for table in TABLES if table.version == name] for name in chosen
     }
-    option = "" if version == "both" else f" --version {version}"
+    option = "" if version == "both" else f" --edition {version}"
     parts = ["# Complexity: the paper's tables, counted", f"Written by `{COMMAND}{option}`; not by hand."]
     parts += [*map(paragraph, ABOUT), _summary(compared), *_table_1()]
     for name, tables in compared.items():
