@@ -78,3 +78,10 @@ def test_names_that_the_terminal_cannot_show_end_no_run():
     environment = os.environ | {"PYTHONIOENCODING": "cp1252"}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, timeout=300)
     assert done.returncode == 0 and done.stdout.startswith(rb"\u0444\u043e\u043d"), done.stderr
+
+
+def test_stderr_of_a_process_holds_the_mistake_alone():
+    command = [sys.executable, "-m", "sapa_hf.scripts.train", "segformer_tiny_scenes", "max_stepz=3"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 2 and not done.stdout
+    assert len(done.stderr.splitlines()) == 1 and "nearest valid keys: max_steps" in done.stderr

@@ -12,7 +12,7 @@ import torch
 from accelerate import Accelerator
 from PIL import Image
 from torch import Tensor
-from transformers import DPTImageProcessor, GLPNImageProcessor, PreTrainedModel
+from transformers import PreTrainedModel
 from transformers.image_processing_utils import BaseImageProcessor
 
 from sapa_hf import SapaBtsForDepthEstimation, SapaGlpnForDepthEstimation
@@ -20,6 +20,7 @@ from sapa_hf.data import DepthTransform, collate
 from sapa_hf.data.transforms import IMAGENET_MEAN, IMAGENET_STD
 from sapa_hf.evaluation import WholeDepth, evaluate_depth, results_table, write_results
 from sapa_hf.pictures import colourize_depth, comparison_strip, depth_range, with_depth_scale
+from sapa_hf.processors import DPTImageProcessor, GLPNImageProcessor
 from sapa_hf.training.arguments import Arguments
 
 from .images import ImageTask

@@ -9,7 +9,7 @@ from typing import Any
 from accelerate import Accelerator
 from PIL import Image
 from torch import Tensor
-from transformers import PreTrainedModel, SegformerImageProcessor
+from transformers import PreTrainedModel
 
 from sapa_hf import SapaSegformerForSemanticSegmentation
 from sapa_hf.data import (
@@ -25,6 +25,7 @@ from sapa_hf.evaluation import (
     write_results,
 )
 from sapa_hf.pictures import comparison_strip, legend_for, overlay, palette, with_legend
+from sapa_hf.processors import SegformerImageProcessor
 
 from .images import ImageTask
 from .warm_start import build_model
