@@ -18,6 +18,7 @@ from .samples import Samples
 from .scenes import SCENES
 from .spec import DatasetSpec, with_local_names
 from .streaming import StreamedSamples
+from .survey import survey_split
 from .transforms import SegmentationTransform
 
 SPECS = {spec.name: spec for spec in (ADE20K, CAMVID, NYU_DEPTH_V2, SCENES, CUSTOM)}
@@ -38,6 +39,7 @@ __all__ = [
     "get_spec",
     "load_split",
     "reduce_labels",
+    "survey_split",
 ]
 
 

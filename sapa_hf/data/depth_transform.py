@@ -12,9 +12,7 @@ from PIL import Image
 
 from .transforms import IMAGENET_MEAN, IMAGENET_STD, nearest_crop, normalize
 
-# (left, top, right, bottom) of NYU's photos without their white frame, where a photo is 640 x 480
-NYU_FRAME = (43, 45, 608, 472)
-FRAMED = (640, 480)
+FRAMED = (640, 480)  # (width, height) of the photo that `frame` is given for
 LEVELS = np.arange(256) / 255
 
 
@@ -25,7 +23,8 @@ class DepthTransform:
 
     Args:
         crop_size: (height, width) in pixels.
-        frame: (left, top, right, bottom) to keep of a 640 x 480 photo, scaled to others; None keeps all.
+        frame: (left, top, right, bottom) to keep of a 640 x 480 photo, scaled to others; None keeps all. NYU
+            Depth V2's is in its description, `get_spec("nyu_depth_v2").frame`.
         size: (height, width) that everything is resized to before the crop; None keeps each photo's own.
         rotation: Largest angle either way, degrees.
         flip: Probability of a left-right flip.
@@ -43,7 +42,7 @@ class DepthTransform:
     def __init__(
         self,
         crop_size: Sequence[int] = (416, 544),
-        frame: Sequence[int] | None = NYU_FRAME,
+        frame: Sequence[int] | None = None,
         size: Sequence[int] | None = None,
         rotation: float = 2.5,
         flip: float = 0.5,

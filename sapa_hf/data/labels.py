@@ -53,8 +53,10 @@ def check_labels(labels: np.ndarray, num_labels: int, ignore_index: int = 255, n
     hint = ""
     if values.min() == values.max() == num_labels and not (labels == ignore_index).any():
         hint = "; if the mask stores 0 for 'other' and counts classes from 1, set reduce_labels=True"
+    elif values.min() == values.max() == 255 and num_labels == 2:
+        hint = "; if the mask stores 255 for class 1, store 1 in its place"
     raise ValueError(
-        f"{name}: labels {np.unique(values)[:8].tolist()} are no classes "
+        f"{name}: labels {np.unique(values)[:8].tolist()} are not classes "
         f"(min {labels.min()}, max {labels.max()}); allowed are 0..{num_labels - 1}, "
         f"and {ignore_index} for ignored pixels{hint}"
     )

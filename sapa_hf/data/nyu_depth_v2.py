@@ -13,4 +13,6 @@ NYU_DEPTH_V2 = DatasetSpec(
     label_column=None,
     depth_column="depth_map",
     depth_scale=0.001,
+    frame=(43, 45, 608, 472),  # the photos' white frame lies outside
+    depth_metric={"crop": "eigen", "min_depth": 1e-3, "max_depth": 10.0},
 )

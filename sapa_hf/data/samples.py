@@ -95,7 +95,7 @@ def make_sample(
     id_ = str(row[spec.id_column]) if spec.id_column else row_name
     name = f"{row_name} ({id_})" if spec.id_column else row_name
     image = decode_image(row[spec.image_column], f"{name}, {spec.image_column}")  # (H, W, 3)
-    labels = _labels(row, spec, name) if target == "labels" else _depth(row, spec, name)  # (H, W)
+    labels = read_labels(row, spec, name) if target == "labels" else read_depth(row, spec, name)  # (H, W)
     if image.shape[:2] != labels.shape:
         raise BadSampleError(
             f"{name}: the photo is {image.shape[1]}x{image.shape[0]} and its {target} "
@@ -122,8 +122,8 @@ def check_choices(spec: DatasetSpec, target: str, on_bad: str) -> None:
         )
 
 
-def _labels(row: dict[str, Any], spec: DatasetSpec, name: str) -> np.ndarray:
-    """The row's class map, reduced where the spec says so, and checked."""
+def read_labels(row: dict[str, Any], spec: DatasetSpec, name: str) -> np.ndarray:
+    """Decode a row's class map (H, W), reduced where the spec says so, and checked; errors call it `name`."""
     name = f"{name}, {spec.label_column}"
     labels = decode_mask(row[spec.label_column], name)
     if spec.reduce_labels:
@@ -132,6 +132,6 @@ def _labels(row: dict[str, Any], spec: DatasetSpec, name: str) -> np.ndarray:
     return labels
 
 
-def _depth(row: dict[str, Any], spec: DatasetSpec, name: str) -> np.ndarray:
-    """The row's depth map in metres."""
+def read_depth(row: dict[str, Any], spec: DatasetSpec, name: str) -> np.ndarray:
+    """Decode a row's depth map (H, W) in metres; errors call it `name`."""
     return decode_depth(row[spec.depth_column], spec.depth_scale, f"{name}, {spec.depth_column}")

@@ -30,6 +30,9 @@ class DatasetSpec:
             every other value drops by 1.
         depth_column: Column of the depth maps; None where there are none.
         depth_scale: Metres per stored unit, such as 0.001 for millimetres.
+        frame: (left, top, right, bottom) to train on of a 640 x 480 photo, where photos have a white frame;
+            see `DepthTransform`. None keeps all.
+        depth_metric: What the benchmark fixes of the depth metric: min_depth, max_depth, crop.
         options: What a procedural data set needs (count, size, seed).
     """
 
@@ -48,6 +51,8 @@ class DatasetSpec:
     reduce_labels: bool = False
     depth_column: str | None = None
     depth_scale: float | None = None
+    frame: tuple[int, int, int, int] | None = None
+    depth_metric: dict[str, Any] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self):

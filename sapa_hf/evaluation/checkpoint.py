@@ -44,7 +44,7 @@ def evaluate_checkpoint(
         limit: number of images; None for all.
         on_bad: "raise" or "skip" at an unreadable row; see `Samples`.
         output: path of the results file; None for none.
-        metric: options of the depth metric: min_depth, max_depth, crop.
+        metric: options of the depth metric, over the benchmark's own: min_depth, max_depth, crop.
         views: further arguments of `WholeImage` (max_side, multiple, scales, flip) or `WholeDepth`.
 
     Raises:
@@ -55,9 +55,10 @@ def evaluate_checkpoint(
     ending = task_ending(model.config, name_or_path)
     _refuse_foreign_options(name_or_path, ending, {"scales": views.get("scales")} | dict(metric or {}))
     if ending == "ForDepthEstimation":
+        metric = {**spec.depth_metric, **(metric or {})}
         task, target, score = "depth-estimation", "depth", partial(evaluate_depth, metric=metric)
         protocol = depth_format(processor, short_side) | views
-        recorded = protocol | {"metric": dict(metric or {})}
+        recorded = protocol | {"metric": metric}
     else:
         task, target, score = "image-segmentation", "labels", _segmentation(name_or_path, model, spec)
         protocol = recorded = input_format(processor, short_side) | views

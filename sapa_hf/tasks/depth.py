@@ -72,6 +72,15 @@ class DepthTask(ImageTask):
         _check_keys("transform", arguments.data.transform, TRANSFORM_OPTIONS)
         _check_keys("metric", arguments.evaluation.metric, METRIC_OPTIONS)
 
+    @property
+    def metric(self) -> dict[str, Any]:
+        """The options of the depth metric: the benchmark's own, and over them the recipe's."""
+        return {**self.spec.depth_metric, **self.arguments.evaluation.metric}
+
+    def survey_options(self) -> dict[str, Any]:
+        """The range of depth that the evaluation counts."""
+        return {"depth_range": (self.metric.get("min_depth", 1e-3), self.metric.get("max_depth", 10.0))}
+
     def build_model(self) -> PreTrainedModel:
         """Make the model from scratch, from depth weights or from an ImageNet encoder."""
         model = build_model(
@@ -104,7 +113,11 @@ class DepthTask(ImageTask):
     def transform(self) -> DepthTransform:
         """Make the recipe's transform; a crop is square unless `transform` says otherwise."""
         data = self.arguments.data
-        options = {"crop_size": (data.crop_size, data.crop_size), **data.transform}
+        options = {
+            "crop_size": (data.crop_size, data.crop_size),
+            "frame": self.spec.frame,
+            **data.transform,
+        }
         if not data.photometric:
             options["photometric"] = 0.0
         return DepthTransform(
@@ -146,7 +159,7 @@ class DepthTask(ImageTask):
         split = self.final_split
         metrics = self._score(model, accelerator, self._final_samples)
         if accelerator.is_main_process:
-            protocol = self._protocol() | {"metric": dict(self.arguments.evaluation.metric)}
+            protocol = self._protocol() | {"metric": self.metric}
             extra = {"task": self.name, "split": split, "training": training, "evaluation": protocol}
             write_results(path, metrics, model, self.spec, extra)
         accelerator.wait_for_everyone()
@@ -157,7 +170,7 @@ class DepthTask(ImageTask):
         return evaluate_depth(
             model,
             samples,
-            metric=self.arguments.evaluation.metric,
+            metric=self.metric,
             device=accelerator.device,
             rank=accelerator.process_index,
             world_size=accelerator.num_processes,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
+from typing import Any
 
-from sapa_hf.data import DatasetSpec, Samples, StreamedSamples, get_spec, load_split
+from sapa_hf.data import DatasetSpec, Samples, StreamedSamples, get_spec, load_split, survey_split
 
 from .base import Task
 from .fingerprint import data_fingerprint
@@ -33,8 +34,15 @@ class ImageTask(Task):
         """Make the recipe's random transform of a training sample."""
 
     def prepare(self) -> None:
-        """Open the training, evaluation and final splits."""
-        _ = self._train_split, self._eval_samples, self._final_samples
+        """Open the training, evaluation and final splits, and look at their labels."""
+        look = partial(survey_split, spec=self.spec, target=self.target, on_bad=self.arguments.data.on_bad)
+        look(self._train_split, train=True)
+        look(self._eval_samples.dataset, limit=self.arguments.evaluation.eval_limit, **self.survey_options())
+        look(self._final_samples.dataset, **self.survey_options())
+
+    def survey_options(self) -> dict[str, Any]:
+        """What `survey_split` needs for the evaluation splits besides the target."""
+        return {}
 
     def fingerprint(self) -> str:
         """Digest the training split."""

@@ -42,7 +42,7 @@ def test_photo_and_depth_move_together():
     depth = np.tile(np.arange(1, 65, dtype=np.float32), (48, 1))
     image = np.repeat((depth * 3).astype(np.uint8)[..., None], 3, axis=2)
     for seed in range(10):
-        transform = DepthTransform((30, 36), photometric=0, flip=0.5, rotation=2.5, **AS_IS)
+        transform = DepthTransform((30, 36), frame=(43, 45, 608, 472), photometric=0, **AS_IS)
         pixels, target = transform(image, depth, np.random.default_rng(seed))
         seen = (target > 0) & (pixels[0] > 0)  # off the corners that the rotation left
         error = np.abs(pixels[0] * 255 / 3 - target)[seen]
@@ -66,6 +66,15 @@ def test_the_white_frame_is_cut_at_any_size():
         pixels, target = transform(image, np.ones((height, width), np.float32), np.random.default_rng(0))
         assert target.all()  # the crop is exactly what the frame leaves
         assert (pixels == np.float32(100 / 255)).all()
+
+
+def test_the_frame_belongs_to_nyu_and_to_no_other_data_set():
+    image, depth = sample(48, 64)
+    kept = DepthTransform((48, 64), rotation=0, flip=0)(image, depth, np.random.default_rng(0))[1]
+    assert np.array_equal(kept, depth)
+    assert get_spec("nyu_depth_v2").frame == (43, 45, 608, 472)
+    assert get_spec("nyu_depth_v2").depth_metric["crop"] == "eigen"
+    assert get_spec("custom").frame is None and get_spec("custom").depth_metric == {}
 
 
 def test_colours_stay_in_their_ranges():

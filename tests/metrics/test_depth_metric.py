@@ -63,16 +63,29 @@ def test_equals_a_plain_computation_in_float64(seed):
         np.testing.assert_allclose(pooled[key], expected[key], rtol=1e-10)
 
 
-def test_crops_scale_with_the_image():
+def test_crops_scale_with_the_image_and_round_down_at_both_ends():
     assert crop_window("eigen", (480, 640)) == (slice(45, 471), slice(41, 601))
-    assert crop_window("eigen", (240, 320)) == (slice(22, 236), slice(20, 301))
-    assert crop_window("garg", (370, 1224)) == (slice(151, 367), slice(44, 1180))
+    assert crop_window("eigen", (240, 320)) == (slice(22, 235), slice(20, 300))
+    for height, width in (
+        (370, 1224),
+        (370, 1226),
+        (374, 1238),
+        (375, 1242),
+        (376, 1241),
+        (352, 1216),
+        (1, 1),
+    ):
+        published = (
+            slice(int(0.40810811 * height), int(0.99189189 * height)),
+            slice(int(0.03594771 * width), int(0.96405229 * width)),
+        )
+        assert crop_window("garg", (height, width)) == published
 
 
 def test_only_the_crop_counts():
     rng = np.random.default_rng(0)
     prediction, truth = draw(rng, (240, 320))
-    inside = np.s_[22:236, 20:301]
+    inside = np.s_[22:235, 20:300]
     cropped = load_metric("depth", crop="eigen").compute(predictions=[prediction], references=[truth])
     by_hand = load_metric("depth").compute(predictions=[prediction[inside]], references=[truth[inside]])
     assert cropped == by_hand

@@ -25,7 +25,8 @@ Args:
 Options of the constructor:
     min_depth (float), max_depth (float): the range in metres; 1e-3 and 10 unless told.
     crop (str, optional): "eigen" (NYU Depth V2, rows 45 to 471 and columns 41 to 601 of 480 x 640) or "garg"
-        (KITTI, 151 to 367 and 44 to 1180 of 370 x 1224), scaled to each image; none unless told.
+        (KITTI: the shares 0.40810811 to 0.99189189 of the rows and 0.03594771 to 0.96405229 of the columns),
+        scaled to each image and rounded down at both ends; none unless told.
 Returns:
     abs_rel, sq_rel, rmse, rmse_log, log10, silog (lower is better; silog in hundredths), delta1, delta2 and
     delta3 (shares of pixels within a factor of 1.25, its square and its cube; higher is better): floats.
@@ -38,19 +39,23 @@ author={Eigen, David and Puhrsch, Christian and Fergus, Rob}, booktitle={NeurIPS
 """
 
 KEYS = ("abs_rel", "sq_rel", "rmse", "rmse_log", "log10", "silog", "delta1", "delta2", "delta3")
-CROPS = {"eigen": ((45, 471, 480), (41, 601, 640)), "garg": ((151, 367, 370), (44, 1180, 1224))}
+# (start, stop, whole) of rows and of columns; Garg's are the decimals of Monodepth, BTS and GLPDepth
+CROPS = {
+    "eigen": ((45, 471, 480), (41, 601, 640)),
+    "garg": ((40810811, 99189189, 10**8), (3594771, 96405229, 10**8)),
+}
 IMAGES, PIXELS = range(2)  # rows of the sums
 
 
 def crop_window(name: str, shape: tuple[int, int]) -> tuple[slice, slice]:
-    """Scale a benchmark's crop to an image: the start rounds down and the stop up.
+    """Scale a benchmark's crop to an image: both ends are rounded down, as BTS, GLPDepth and Monodepth do.
 
     Args:
         name: "eigen" or "garg".
         shape: (H, W) of the image.
     """
     rows, columns = (
-        slice(start * size // whole, -(-stop * size // whole))
+        slice(start * size // whole, stop * size // whole)
         for size, (start, stop, whole) in zip(shape, CROPS[name], strict=True)
     )
     return rows, columns
