@@ -2,59 +2,36 @@
 
 from __future__ import annotations
 
-import io
-from pathlib import Path
 from typing import Any
 
-import fsspec
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
+
+from .image_file import BadSampleError, open_image
 
 MASK_MODES = ("P", "L", "I", "I;16", "I;16L", "I;16B", "1")
 DEPTH_MODES = ("I;16", "I;16L", "I;16B", "I", "F")
 METRES = (0.05, 100.0)  # where the median of a plausible depth map lies
 
-
-class BadSampleError(ValueError):
-    """One row cannot be read; the others may be fine, so a loader may pass over it."""
+__all__ = ["BadSampleError", "decode_depth", "decode_image", "decode_mask"]
 
 
-def open_image(value: Any, name: str) -> Image.Image:
-    """Open, fully decode and turn upright an image, so that a damaged file fails here, under its row's name.
-
-    Args:
-        value: An encoded image as `datasets` gives it with decode=False ({"bytes", "path"}), bytes, a path,
-            a URL, an array, or a PIL image.
-        name: The row, for messages.
-    """
-    if isinstance(value, dict):
-        value = value.get("bytes") or value.get("path")
-    try:
-        if isinstance(value, (np.ndarray, list)):
-            image = _from_array(np.asarray(value))
-        elif isinstance(value, Image.Image):
-            image = value
-        elif isinstance(value, (bytes, str, Path)) and value:
-            image = Image.open(io.BytesIO(_read(value)))
-        else:
-            raise BadSampleError(f"{name}: no image in this row (got {type(value).__name__})")
-        image.load()
-        return ImageOps.exif_transpose(image)
-    except (BadSampleError, MemoryError):
-        raise
-    except Exception as error:  # Pillow's decoders raise errors of any kind on damaged files
-        raise BadSampleError(
-            f"{name}: not a readable image ({error}): replace the file or drop the row"
-        ) from error
-
-
-def decode_image(value: Any, name: str = "image") -> np.ndarray:
+def decode_image(value: Any, name: str = "image", page: int = 0) -> np.ndarray:
     """Decode a photo to RGB, (H, W, 3) uint8.
 
-    EXIF orientation is applied. Transparency is laid over white. Grey is repeated; 16-bit grey keeps its
+    EXIF orientation is applied. Transparency is laid over white. Grey is repeated; 16-bit values keep their
     upper 8 bits.
+
+    Args:
+        value: See `open_image`.
+        name: The row or the file, for messages.
+        page: Of a file with several, such as a TIFF or an animated GIF; counted from 0.
+
+    Raises:
+        BadSampleError: The file is damaged, too large, or not an image.
+        ValueError: The photo's values have no defined range of brightness.
     """
-    image = open_image(value, name)
+    image = open_image(value, name, page)
     if image.mode in ("I", "F"):
         image = _wide_grey(image, name)
     elif image.mode.startswith("I;16"):
@@ -111,27 +88,8 @@ def decode_depth(value: Any, scale: float, name: str = "depth") -> np.ndarray:
     return depth
 
 
-def _read(value: bytes | str | Path) -> bytes:
-    """The encoded bytes, wherever they are; URLs such as hf:// come up in streamed image folders."""
-    if isinstance(value, bytes):
-        return value
-    if "://" in str(value):
-        with fsspec.open(str(value), "rb") as file:
-            return file.read()
-    return Path(value).read_bytes()
-
-
-def _from_array(array: np.ndarray) -> Image.Image:
-    """Wrap a stored array, such as an Array2D column's, as an image."""
-    if array.dtype.kind == "f":
-        array = array.astype(np.float32)
-    elif array.dtype.kind in "iu" and array.dtype.itemsize > 2:
-        array = array.astype(np.int32)
-    return Image.fromarray(array)
-
-
 def _wide_grey(image: Image.Image, name: str) -> Image.Image:
-    """Bring a 32-bit grey photo with 16-bit values down to 8 bits; refuse where the range is not defined."""
+    """Bring a 32-bit grey photo with 16-bit values down to 8 bits; refuse other ranges, which say nothing."""
     values = np.asarray(image)
     if image.mode == "F" or values.min() < 0 or values.max() > 65535:
         raise ValueError(

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import glob
 import logging
 from pathlib import Path
 from typing import Any
 
 import datasets
+from datasets.data_files import EmptyDatasetError
+from datasets.exceptions import DataFilesNotFoundError
 
+from .pairs import has_metadata, is_paired, load_pairs
 from .spec import DatasetSpec
 
 logger = logging.getLogger(__name__)
@@ -30,9 +34,23 @@ def load_split(
         from .scenes import load_scenes
 
         dataset = load_scenes(spec, split, streaming)
+    elif spec.path is not None and is_paired(Path(spec.path).expanduser()):
+        dataset = load_pairs(Path(spec.path).expanduser(), spec, split)
+        dataset = dataset.to_iterable_dataset() if streaming else dataset
     else:
-        dataset = datasets.load_dataset(**_source(spec, split), split=split, streaming=streaming)
+        dataset = _load(spec, split, streaming)
     return _undecoded(dataset, spec)
+
+
+def _load(spec: DatasetSpec, split: str, streaming: bool):
+    """Load through `datasets`; ValueError with what a local folder must hold where it finds nothing."""
+    try:
+        return datasets.load_dataset(**_source(spec, split), split=split, streaming=streaming)
+    except (DataFilesNotFoundError, EmptyDatasetError) as error:
+        raise ValueError(
+            f"{spec.path} holds no data set: parquet files are needed, or folders images/ and masks/ for "
+            "each split, or an image folder with metadata.jsonl"
+        ) from error
 
 
 def _source(spec: DatasetSpec, split: str) -> dict[str, Any]:
@@ -43,13 +61,13 @@ def _source(spec: DatasetSpec, split: str) -> dict[str, Any]:
     if path.is_file():
         if path.suffix not in FILE_BUILDERS:
             raise ValueError(
-                f"{path} is no data set file: {' or '.join(FILE_BUILDERS)} is needed, or a folder"
+                f"{path} must be a data set: a {' or '.join(FILE_BUILDERS)} file, or a folder of them"
             )
-        return {"path": FILE_BUILDERS[path.suffix], "data_files": {split: str(path)}}
+        return {"path": FILE_BUILDERS[path.suffix], "data_files": {split: glob.escape(str(path))}}
     if path.is_dir():
-        if any(path.glob("metadata.jsonl")) or any(path.glob("*/metadata.jsonl")):
-            return {"path": "imagefolder", "data_dir": str(path)}
-        return {"path": str(path), "name": spec.config_name}
+        if has_metadata(path):
+            return {"path": "imagefolder", "data_dir": glob.escape(str(path))}
+        return _folder_source(path, spec)
     if spec.path.startswith((".", "/", "~")) or spec.path.count("/") > 1:
         raise FileNotFoundError(
             f"there is no data set at {path.absolute()}: give an existing folder or a Hub id"
@@ -61,6 +79,20 @@ def _source(spec: DatasetSpec, split: str) -> dict[str, Any]:
     # The conversion branch has no list of configurations, so the folder is named instead.
     folder = "data_dir" if spec.revision == PARQUET_BRANCH else "name"
     return {"path": spec.path, folder: spec.config_name, "revision": spec.revision}
+
+
+def _folder_source(path: Path, spec: DatasetSpec) -> dict[str, Any]:
+    """The arguments for a folder of parquet or arrow files."""
+    if not glob.has_magic(str(path)):
+        return {"path": str(path), "name": spec.config_name}
+    # `datasets` takes [ ] * ? in a folder's name for a pattern, but lets a builder's data_dir escape them.
+    for ending, builder in FILE_BUILDERS.items():
+        if any(path.rglob(f"*{ending}")):
+            return {"path": builder, "data_dir": glob.escape(str(path))}
+    raise ValueError(
+        f"{path} holds no {' or '.join(FILE_BUILDERS)} file; `datasets` reads the characters [ ] * ? of a "
+        "folder's name as a pattern: rename the folder"
+    )
 
 
 def _undecoded(dataset, spec: DatasetSpec):

@@ -1,7 +1,8 @@
 """Prediction on image files: finding them, the task's predictor, and the loop that survives a broken file."""
 
 from .depth import DepthPredictor
-from .files import find_images, predict_files
+from .files import predict_files
+from .find import find_images
 from .predictor import PREDICTORS, load_predictor
 from .segmentation import SegmentationPredictor
 

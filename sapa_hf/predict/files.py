@@ -5,47 +5,16 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
 import torch
 from tqdm.auto import tqdm
 
 from ..atomic_write import atomic_write
 from ..data import decode_image
-
-ENDINGS = {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}  # in folders
+from ..data.image_file import count_pages
+from .find import find_images
 
 logger = logging.getLogger(__name__)
-
-
-def find_images(inputs: Iterable[str | Path], recursive: bool = False) -> list[tuple[Path, Path]]:
-    """List image files: those named, whatever their ending, and those in the folders named, by their ending.
-
-    Args:
-        inputs: files and folders.
-        recursive: whether to look into the folders' folders too.
-
-    Returns:
-        (file, its place relative to the input that led to it), in order, each file once.
-
-    Raises:
-        ValueError: an input does not exist, or no image was found.
-    """
-    inputs = [Path(entry) for entry in inputs]
-    found: dict[Path, tuple[Path, Path]] = {}
-    for entry in inputs:
-        if entry.is_dir():
-            files = sorted(entry.rglob("*") if recursive else entry.iterdir())
-            pairs = [(f, f.relative_to(entry)) for f in files if f.is_file() and f.suffix.lower() in ENDINGS]
-        elif entry.is_file():
-            pairs = [(entry, Path(entry.name))]
-        else:
-            raise ValueError(f"{entry} does not exist: name image files or folders of images")
-        for file, place in pairs:
-            found.setdefault(file.resolve(), (file, place))
-    if not found:
-        raise ValueError(
-            "no image found in " + ", ".join(map(str, inputs)) + "; look deeper with --recursive?"
-        )
-    return list(found.values())
 
 
 def predict_files(
@@ -57,7 +26,8 @@ def predict_files(
 ) -> dict[Path, str]:
     """Predict every image and write its pictures as <output_dir>/<place>_<picture>.png.
 
-    Inputs are never overwritten; earlier outputs are. Each picture appears whole or not at all.
+    The further pages of a file, such as a TIFF or an animated GIF, become <place>_page2_<picture>.png and so
+    on. Inputs are never overwritten; earlier outputs are. Each picture appears whole or not at all.
 
     Args:
         predictor: an object with `predict(image, name)` and `pictures(image, prediction)`.
@@ -75,37 +45,46 @@ def predict_files(
     inputs, output = [Path(entry) for entry in inputs], Path(output_dir).resolve()
     if output in [entry.resolve() for entry in inputs]:
         raise ValueError(f"{output_dir} is also an input: a second run would take its pictures for photos")
-    named = set(inputs)
-    images = [
-        (file, place)
-        for file, place in find_images(inputs, recursive)
-        if output not in file.resolve().parents or file in named  # what an earlier run wrote is no photo
-    ]
+    images = find_images(inputs, recursive, output)
     stems = _output_stems(images, Path(output_dir))
-    taken = {file.resolve() for file, _ in images}
+    taken = {file.resolve(): "is itself an input" for file, _ in images}
     failures = {}
     for (file, _), stem in tqdm(
         zip(images, stems, strict=True), "predict", len(images), unit="image", disable=not progress
     ):
-        try:
-            _predict_file(predictor, file, stem, taken)
-        except (OSError, ValueError, MemoryError, torch.OutOfMemoryError) as error:
-            failures[file] = str(error).removeprefix(f"{file}: ") or type(error).__name__
+        reasons = _predict_pages(predictor, file, stem, taken)
+        if reasons:
+            failures[file] = reasons[0] + (f" (and {len(reasons) - 1} more pages)" if reasons[1:] else "")
             logger.warning("%s failed: %s", file, failures[file])
     return failures
 
 
-def _predict_file(predictor, file: Path, stem: Path, taken: set[Path]):
-    """Predict one image and write its pictures."""
-    image = decode_image(file, str(file))
-    pictures = predictor.pictures(image, predictor.predict(image, str(file)))
-    targets = {name: stem.with_name(f"{stem.name}_{name}.png") for name in pictures}
+def _predict_pages(predictor, file: Path, stem: Path, taken: dict[Path, str]) -> list[str]:
+    """Predict each page of a file, and give the reasons of those that failed."""
+    reasons, pages = [], count_pages(file)
+    for page in range(pages):
+        name = str(file) if pages == 1 else f"{file}: page {page + 1} of {pages}"
+        place = stem if page == 0 else stem.with_name(f"{stem.name}_page{page + 1}")
+        try:
+            _predict_image(predictor, decode_image(file, name, page), name, place, taken)
+        except (OSError, ValueError, MemoryError, torch.OutOfMemoryError) as error:
+            reasons.append(str(error).removeprefix(f"{file}: ") or f"{type(error).__name__}")
+    return reasons
+
+
+def _predict_image(predictor, image: np.ndarray, name: str, stem: Path, taken: dict[Path, str]) -> None:
+    """Predict one image and write its pictures where no input and no other picture is."""
+    pictures = predictor.pictures(image, predictor.predict(image, name))
+    targets = {kind: stem.with_name(f"{stem.name}_{kind}.png") for kind in pictures}
     for target in targets.values():
         if target.resolve() in taken:
-            raise ValueError(f"{file}: its output {target} is itself an input; choose another output folder")
-    for name, picture in pictures.items():
-        with atomic_write(targets[name]) as partial:
+            raise ValueError(
+                f"{name}: its output {target} {taken[target.resolve()]}; choose another output folder"
+            )
+    for kind, picture in pictures.items():
+        with atomic_write(targets[kind]) as partial:
             picture.save(partial, format="PNG")
+        taken[targets[kind].resolve()] = f"was written for {name}"
 
 
 def _output_stems(images: list[tuple[Path, Path]], output_dir: Path) -> list[Path]:

@@ -1,5 +1,6 @@
 import io
 import json
+import shutil
 
 import datasets
 import numpy as np
@@ -116,9 +117,69 @@ def test_a_folder_that_is_not_there_is_not_looked_up_on_the_hub(tmp_path):
         load_split(get_spec("custom", path=str(tmp_path / "nothing")), "train")
 
 
+@pytest.mark.parametrize("name", ["batch [v1]", "a*b", "what?", "[", "x]y[z"])
+def test_a_folder_whose_name_looks_like_a_pattern_is_read(folder, tmp_path, name):
+    parquet = tmp_path / name / "parquet"
+    shutil.copytree(folder, parquet)
+    spec = get_spec("custom", path=str(parquet), **COLUMNS)
+    assert len(load_split(spec, "validation")) == 3
+    spec = get_spec("custom", path=str(parquet / "data" / "train-00000-of-00001.parquet"), **COLUMNS)
+    assert len(load_split(spec, "train")) == 3
+    images = tmp_path / name / "images" / "test"
+    images.mkdir(parents=True)
+    (images / "0.png").write_bytes(encoded(np.zeros((8, 10, 3), np.uint8)))
+    (images / "m.png").write_bytes(encoded(np.zeros((8, 10), np.uint8)))
+    (images / "metadata.jsonl").write_text('{"file_name": "0.png", "mask_file_name": "m.png"}')
+    spec = get_spec("custom", path=str(images.parent), id2label=NAMES, label_column="mask")
+    for streaming in (False, True):
+        assert len(list(load_split(spec, "test", streaming))) == 1
+    (tmp_path / name / "nothing").mkdir()
+    with pytest.raises(ValueError, match="rename the folder"):
+        load_split(get_spec("custom", path=str(tmp_path / name / "nothing")), "train")
+
+
+def paired_folders(root, places, masks=("a", "b")):
+    """Write photos a and b and their masks into two folders."""
+    for kind, stems in (("images", ("a", "b")), ("masks", masks)):
+        place = root / places.format(kind=kind)
+        place.mkdir(parents=True)
+        for number, stem in enumerate(stems):
+            array = np.full((8, 10, 3) if kind == "images" else (8, 10), number, np.uint8)
+            ending = ".jpg" if kind == "images" else ".png"
+            (place / f"{stem}{ending}").write_bytes(encoded(array, ending[1:].replace("jpg", "JPEG")))
+
+
+@pytest.mark.parametrize("places", ["train/{kind}", "{kind}/train"])
+@pytest.mark.parametrize("streaming", [False, True])
+def test_images_and_masks_in_two_folders_are_paired_by_their_names(tmp_path, places, streaming):
+    paired_folders(tmp_path / "batch [v1]", places)
+    spec = get_spec("custom", path=str(tmp_path / "batch [v1]"), id2label=NAMES, id_column="id")
+    rows = list(load_split(spec, "train", streaming))
+    assert [row["id"] for row in rows] == ["a", "b"]
+    if not streaming:
+        samples = Samples(load_split(spec, "train"), spec)
+        assert samples.split == "train" and (samples[1]["labels"] == 1).all()
+
+
+def test_two_folders_that_do_not_pair_say_what_is_missing(tmp_path):
+    paired_folders(tmp_path / "one", "train/{kind}", masks=("a", "c"))
+    with pytest.raises(ValueError, match="2 have no partner, such as 'b'"):
+        load_split(get_spec("custom", path=str(tmp_path / "one"), id2label=NAMES), "train")
+    with pytest.raises(ValueError, match=r"no validation/images.*metadata\.jsonl"):
+        load_split(get_spec("custom", path=str(tmp_path / "one"), id2label=NAMES), "validation")
+    paired_folders(tmp_path / "flat", "{kind}")
+    with pytest.raises(ValueError, match=r"<split>/images.*metadata\.jsonl"):
+        load_split(get_spec("custom", path=str(tmp_path / "flat"), id2label=NAMES), "train")
+
+
+def test_an_empty_folder_says_what_a_data_set_is(tmp_path):
+    with pytest.raises(ValueError, match=r"holds no data set: parquet files.*metadata\.jsonl"):
+        load_split(get_spec("custom", path=str(tmp_path)), "train")
+
+
 def test_a_file_that_holds_no_data_set_is_refused(tmp_path):
     (tmp_path / "photo.jpg").write_bytes(b"x")
-    with pytest.raises(ValueError, match="no data set file"):
+    with pytest.raises(ValueError, match="must be a data set"):
         load_split(get_spec("custom", path=str(tmp_path / "photo.jpg")), "train")
 
 

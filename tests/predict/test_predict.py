@@ -123,6 +123,108 @@ def test_inputs_may_come_from_a_generator(tmp_path):
     }
 
 
+@pytest.fixture
+def predictor():
+    return SegmentationPredictor(tiny_model(), short_side=32)
+
+
+def made_in(folder):
+    return sorted(str(file.relative_to(folder)) for file in folder.rglob("*_labels.png"))
+
+
+def test_every_format_that_pillow_reads_is_predicted_from_a_folder(predictor, tmp_path):
+    photo = Image.new("RGB", (40, 36), "red")
+    endings = (
+        ".jfif",
+        ".jpe",
+        ".jp2",
+        ".tga",
+        ".pcx",
+        ".avif",
+        ".ico",
+        ".sgi",
+        ".ppm",
+        ".webp",
+        ".TIF",
+        ".dds",
+    )
+    for ending in endings:
+        photo.save(tmp_path / f"photo{ending}")
+    photo.save(tmp_path / "camera", "JPEG")  # no ending
+    photo.save(tmp_path / "scan.dat", "TIFF")  # an ending of another kind
+    assert not predict_files(predictor, [tmp_path], tmp_path / "out", progress=False)
+    expected = [f"photo{ending}_labels.png" for ending in endings] + ["camera_labels.png", "scan_labels.png"]
+    assert made_in(tmp_path / "out") == sorted(expected)
+
+
+def test_what_is_passed_over_is_named_and_counted(predictor, tmp_path, caplog):
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    (tmp_path / "photo.heic").write_bytes(b"\0\0\0 ftypheic" + bytes(100))
+    (tmp_path / "gone.jpg").symlink_to(tmp_path / "nowhere.jpg")
+    (tmp_path / "deep").mkdir()
+    (tmp_path / ".DS_Store").write_bytes(b"x")
+    predict_files(predictor, [tmp_path, tmp_path / "a.png"], tmp_path / "out", progress=False)
+    predict_files(predictor, [tmp_path], tmp_path / "out", recursive=True, progress=False)
+    for text in (
+        "passed over, not an image (2): ",
+        "photo.heic",
+        "gone.jpg",
+        "folder not entered; --recursive looks into folders (1)",
+        "named more than once, predicted once (1)",
+        "passed over in the output folder, as an earlier output (2)",
+    ):
+        assert text in caplog.text
+    assert ".DS_Store" not in caplog.text
+
+
+def test_links_are_predicted_under_each_of_their_names(predictor, tmp_path):
+    photos = tmp_path / "photos"
+    (photos / "deep").mkdir(parents=True)
+    Image.new("RGB", (8, 8)).save(photos / "a.png")
+    (photos / "linked.png").symlink_to(photos / "a.png")
+    (photos / "hard.png").hardlink_to(photos / "a.png")
+    Image.new("RGB", (8, 8)).save(photos / "deep" / "b.png")
+    (photos / "again").symlink_to(photos / "deep")
+    (photos / "deep" / "loop").symlink_to(photos)
+    assert not predict_files(predictor, [photos], tmp_path / "out", recursive=True, progress=False)
+    names = ["a", "again/b", "deep/b", "hard", "linked"]
+    assert made_in(tmp_path / "out") == [f"{name}_labels.png" for name in names]
+
+
+def test_every_page_of_a_file_is_predicted(predictor, tmp_path):
+    pages = [Image.new("RGB", (40, 36 + n), colour) for n, colour in enumerate(("red", "green", "blue"))]
+    pages[0].save(tmp_path / "stack.tif", save_all=True, append_images=pages[1:])
+    pages[0].save(tmp_path / "moving.gif", save_all=True, append_images=[pages[0].transpose(0)])
+    assert not predict_files(predictor, [tmp_path], tmp_path / "out", progress=False)
+    assert {"stack_labels.png", "stack_page2_labels.png", "stack_page3_labels.png"} < set(
+        made_in(tmp_path / "out")
+    )
+    with Image.open(tmp_path / "out" / "stack_page3_overlay.png") as overlay:
+        assert overlay.height >= 38
+
+
+def test_a_broken_page_is_named_and_the_others_are_predicted(predictor, tmp_path):
+    pages = [Image.fromarray(np.full((30, 30), n, np.uint8)) for n in range(3)]
+    pages[0].save(tmp_path / "s.tif", save_all=True, append_images=pages[1:], compression="tiff_lzw")
+    content = bytearray((tmp_path / "s.tif").read_bytes())
+    with Image.open(tmp_path / "s.tif") as stack:
+        stack.seek(1)
+        (start,), (length,) = stack.tag_v2[273], stack.tag_v2[279]
+    content[start : start + length] = b"\xff" * length
+    (tmp_path / "s.tif").write_bytes(content)
+    failures = predict_files(predictor, [tmp_path / "s.tif"], tmp_path / "out", progress=False)
+    assert failures[tmp_path / "s.tif"].startswith("page 2 of 3: not a readable image")
+    assert made_in(tmp_path / "out") == ["s_labels.png", "s_page3_labels.png"]
+
+
+def test_two_pictures_are_never_written_to_one_place(predictor, tmp_path):
+    pages = [Image.new("RGB", (8, 8))] * 2
+    pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])
+    pages[0].save(tmp_path / "a_page2.png")
+    failures = predict_files(predictor, [tmp_path], tmp_path / "out", progress=False)
+    assert "was written for" in failures[tmp_path / "a_page2.png"]
+
+
 def test_missing_inputs_are_named(tmp_path):
     with pytest.raises(ValueError, match="nowhere"):
         find_images([tmp_path / "nowhere"])
