@@ -5,6 +5,7 @@ import torch
 from .backend import chosen_backend, plain_implementation
 from .checks import check_affiliation
 from .compiled_kernel import find_kernel
+from .place_bias import PlaceBias, carried_by_embeddings
 
 
 def sapa_upsample(
@@ -15,6 +16,7 @@ def sapa_upsample(
     border: str = "zero",
     normalization: str = "softmax",
     backend: str | None = None,
+    bias: PlaceBias | None = None,
 ) -> torch.Tensor:
     """Upsample a feature by affiliating each output pixel with the most similar positions of its window.
 
@@ -33,6 +35,9 @@ def sapa_upsample(
             "softplus".
         backend: Which implementation runs, as in `set_backend`; None leaves it to that function and to the
             environment variable SAPA_BACKEND.
+        bias: Logits by place that are added to the similarities: (H', K) for the rows of each pixel's window
+            and (W', K) for its columns. Under "zero" a tap outside the map has its bias as logit. There the
+            compiled kernel leaves the call to plain PyTorch.
 
     Returns:
         (B, H', W', C) in value's dtype.
@@ -42,8 +47,8 @@ def sapa_upsample(
         ValueError: Shapes or devices do not fit together, or an option is out of range.
     """
     if not torch.compiler.is_compiling():  # with symbolic sizes every comparison costs a traced guard
-        check_affiliation(query, key, value, kernel_size, border, normalization)
-    return affiliate(query, key, value, kernel_size, border, normalization, backend)
+        check_affiliation(query, key, value, kernel_size, border, normalization, bias)
+    return affiliate(query, key, value, kernel_size, border, normalization, backend, bias)
 
 
 def affiliate(
@@ -54,15 +59,19 @@ def affiliate(
     border: str,
     normalization: str = "softmax",
     backend: str | None = None,
+    bias: PlaceBias | None = None,
 ) -> torch.Tensor:
     """Run `sapa_upsample` on arguments that are known to fit, as upsamplers have checked theirs."""
     backend = chosen_backend(backend)
     kernel = find_kernel(backend, query, key, value, normalization)
-    if kernel is not None:
+    if kernel is not None and (bias is None or border == "mask"):
+        if bias is not None:
+            query, key = carried_by_embeddings(query, key, bias, kernel_size)
         return kernel.sapa_upsample(query, key, value, kernel_size, border)
     implementation = plain_implementation(backend)
     dtype = torch.float64 if torch.float64 in (query.dtype, key.dtype, value.dtype) else torch.float32
-    arguments = query.to(dtype), key.to(dtype), value.to(dtype), kernel_size, border, normalization
+    bias = None if bias is None else (bias[0].to(dtype), bias[1].to(dtype))
+    arguments = query.to(dtype), key.to(dtype), value.to(dtype), kernel_size, border, normalization, bias
     if _autocasts(query.device.type):  # its matrix products would run in half precision
         with torch.autocast(query.device.type, enabled=False):
             output = implementation(*arguments)

@@ -7,6 +7,7 @@ needs K * K times the memory of query and output.
 import torch
 import torch.nn.functional as F
 
+from .place_bias import PlaceBias, logits_by_place
 from .window import window_centres
 
 EPSILON = 1e-6
@@ -19,6 +20,7 @@ def affiliation_by_definition(
     kernel_size: int = 5,
     border: str = "zero",
     normalization: str = "softmax",
+    bias: PlaceBias | None = None,
 ) -> torch.Tensor:
     """Sum every output pixel's window, weighted by similarity.
 
@@ -31,6 +33,7 @@ def affiliation_by_definition(
         kernel_size: Odd window size K.
         border: "zero" or "mask".
         normalization: "softmax", "relu", "sigmoid" or "softplus".
+        bias: Logits by place, (H', K) and (W', K).
 
     Returns:
         (B, H', W', C).
@@ -49,6 +52,8 @@ def affiliation_by_definition(
     keys = torch.stack([found(key, *tap) for tap in taps], -2)  # (B, H', W', K * K, d)
     values = torch.stack([found(value, *tap) for tap in taps], -2)  # (B, H', W', K * K, C)
     scores = (keys @ query[..., None])[..., 0]  # (B, H', W', K * K)
+    if bias is not None:
+        scores = scores + logits_by_place(bias)
     excluded = None
     if border == "mask":
         excluded = torch.cat([found(inside, *tap) for tap in taps], -1) == 0

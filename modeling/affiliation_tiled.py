@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 
 from .affiliation_definition import normalise
+from .place_bias import PlaceBias, biased_query, place_marks
 from .window import query_slots
 
 # Positions along each side of a tile. A tile's queries meet all keys of the tile and its halo in one dense
@@ -19,6 +20,7 @@ def tiled_affiliation(
     kernel_size: int,
     border: str,
     normalization: str,
+    bias: PlaceBias | None = None,
 ) -> torch.Tensor:
     """Assemble every output pixel from the values in its window, weighted by similarity.
 
@@ -32,12 +34,15 @@ def tiled_affiliation(
         kernel_size: Odd window size K.
         border: "zero" or "mask".
         normalization: "softmax", "relu", "sigmoid" or "softplus".
+        bias: Logits by place, (H', K) and (W', K).
 
     Returns:
         (B, H', W', C).
     """
     height, width = key.shape[1:3]
     guide_height, guide_width = query.shape[1:3]
+    if bias is not None:
+        query = biased_query(query, bias, (height, width), kernel_size)  # (B, H', W', d + 2 * K)
     whole = guide_height % height == 0 and guide_width % width == 0
     if whole:
         factors = (guide_height // height, guide_width // width)
@@ -49,6 +54,9 @@ def tiled_affiliation(
 
     query_tiles = _query_tiles(query, height, width, factors)  # (B * N, Q, d)
     key_tiles = _halo_tiles(key, kernel_size)  # (B * N, U, d)
+    if bias is not None:
+        marks = _halo_marks(key, kernel_size)  # (N, U, 2 * K)
+        key_tiles = torch.cat((key_tiles, marks.repeat(len(key), 1, 1)), -1)  # (B * N, U, d + 2 * K)
     value_tiles = _halo_tiles(value, kernel_size)  # (B * N, U, C)
     scores_apart = _excluded(key, factors, kernel_size, border)  # (1 or B * N, Q, U)
     weights = _normalised_scores(query_tiles, key_tiles, scores_apart, normalization)  # (B * N, Q, U)
@@ -104,6 +112,18 @@ def _halo_tiles(positions: torch.Tensor, kernel_size: int) -> torch.Tensor:
     indices = rows[:, None, :, None] * padded.shape[2] + columns[None, :, None, :]  # (nh, nw, u, u)
     tiles = padded.flatten(1, 2).index_select(1, indices.flatten())  # (B, N * U, C)
     return tiles.reshape(-1, (TILE + kernel_size - 1) ** 2, channels)
+
+
+def _halo_marks(key: torch.Tensor, kernel_size: int) -> torch.Tensor:
+    """Mark the places of a map's halo tiles, also those outside the map: (N, U, 2 * K)."""
+    rows, columns = (
+        _halo_indices(size, kernel_size, key.device) - kernel_size // 2 for size in key.shape[1:3]
+    )
+    rows, columns = (
+        rows[:, None].expand(-1, len(columns), -1),
+        columns[None].expand(len(rows), -1, -1),
+    )  # (nh, nw, u) each
+    return place_marks(rows, columns, kernel_size).flatten(2, 3).flatten(0, 1).to(key.dtype)
 
 
 def _excluded(key: torch.Tensor, factors: tuple[int, int], kernel_size: int, border: str) -> torch.Tensor:

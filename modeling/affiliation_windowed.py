@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from .affiliation_definition import normalise
+from .place_bias import PlaceBias, logits_by_place
 from .window import window_centres
 
 
@@ -16,13 +17,14 @@ def windowed_affiliation(
     kernel_size: int,
     border: str,
     normalization: str,
+    bias: PlaceBias | None = None,
 ) -> torch.Tensor:
     """Assemble every output pixel by gathering its window; arguments and result as `tiled_affiliation`'s.
 
     It asks nothing of the sizes (no tiles, no integer factor), so graphs with symbolic sizes stay small, and
     a compiler fuses the gathers. Run eagerly it is slower than tiles and needs K times the output's memory.
     """
-    weights = affiliation_weights(query, key, kernel_size, border, normalization)  # (B, H', W', K * K)
+    weights = affiliation_weights(query, key, kernel_size, border, normalization, bias)  # (B, H', W', K * K)
     rows = _row_of_taps(value, query.shape[1:3], kernel_size)
     output = 0
     for row, row_weights in enumerate(weights.split(kernel_size, dim=-1)):
@@ -36,6 +38,7 @@ def affiliation_weights(
     kernel_size: int = 5,
     border: str = "zero",
     normalization: str = "softmax",
+    bias: PlaceBias | None = None,
 ) -> torch.Tensor:
     """Give the upsampling kernel of every output pixel.
 
@@ -45,6 +48,7 @@ def affiliation_weights(
         kernel_size: Odd window size K.
         border: "zero" or "mask".
         normalization: "softmax", "relu", "sigmoid" or "softplus".
+        bias: Logits by place, (H', K) and (W', K).
 
     Returns:
         (B, H', W', K * K), taps row-major; under "zero" the taps outside the map keep their share.
@@ -53,6 +57,8 @@ def affiliation_weights(
     keys = _row_of_taps(key, size, kernel_size)
     scores = [(query[:, :, :, None] * keys(row)).sum(-1) for row in range(kernel_size)]
     scores = torch.cat(scores, dim=-1)  # (B, H', W', K * K)
+    if bias is not None:
+        scores = scores + logits_by_place(bias)
     excluded = None
     if border == "mask":
         inside = _row_of_taps(torch.ones_like(key[:1, :, :, :1]), size, kernel_size)

@@ -3,6 +3,7 @@
 import torch
 
 BORDERS = ("zero", "mask")
+STARTS = ("average", "bilinear")
 NORMALIZATIONS = ("softmax", "relu", "sigmoid", "softplus")
 LARGEST_KERNEL = 99  # a config from elsewhere must not ask for any amount of memory
 
@@ -14,6 +15,7 @@ def check_affiliation(
     kernel_size: int,
     border: str,
     normalization: str,
+    bias: tuple[torch.Tensor, torch.Tensor] | None = None,
 ) -> None:
     """Refuse arguments of `sapa_upsample` that do not fit together."""
     for name, tensor in (("query", query), ("key", key), ("value", value)):
@@ -38,6 +40,13 @@ def check_affiliation(
     check_choice("border", border, BORDERS)
     check_choice("normalization", normalization, NORMALIZATIONS)
     check_kernel_size(kernel_size)
+    if bias is not None:
+        wanted = [(size, kernel_size) for size in query.shape[1:3]]
+        given = [tuple(getattr(table, "shape", ())) for table in bias]
+        if given != wanted:
+            raise ValueError(
+                f"bias must be two tables (H', K) and (W', K), here {wanted[0]} and {wanted[1]}, got {given}."
+            )
 
 
 def check_sizes(guide_size: tuple[int, int], feature_size: tuple[int, int]) -> None:

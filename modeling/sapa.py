@@ -5,8 +5,10 @@ from torch import nn
 
 from .affiliation import affiliate
 from .affiliation_windowed import affiliation_weights
-from .checks import BORDERS, NORMALIZATIONS, check_choice, check_embedding_dim, check_kernel_size
+from .checks import BORDERS, NORMALIZATIONS, STARTS, check_choice, check_embedding_dim, check_kernel_size
+from .distance_prior import DistancePrior
 from .guided_upsampler import GuidedUpsampler
+from .place_bias import PlaceBias
 from .window import nearest
 
 SIMILARITIES = ("inner", "bilinear", "gated", "addition")
@@ -33,6 +35,10 @@ class SAPA(GuidedUpsampler):
         embedding_dim: Embedding dimension d of queries and keys; "inner" has none and does without it.
         normalization: "softmax", "relu", "sigmoid" or "softplus".
         border: "zero" or "mask", as in `sapa_upsample`.
+        start: "average" is the paper's: the first kernel is nearly a flat mean of the window. "bilinear" adds
+            one learnt number, a preference for near taps (`DistancePrior`), so that the first kernel is close
+            to bilinear's. It needs "softmax", and goes with the border "mask": under "zero" an edge pixel
+            gives away the share of the taps outside.
 
     Raises:
         TypeError: An argument has the wrong type.
@@ -50,11 +56,23 @@ class SAPA(GuidedUpsampler):
         embedding_dim: int = 64,
         normalization: str = "softmax",
         border: str = "zero",
+        start: str = "average",
     ):
         super().__init__(guide_channels, feature_channels)
         check_choice("similarity", similarity, SIMILARITIES)
         check_choice("normalization", normalization, NORMALIZATIONS)
         check_choice("border", border, BORDERS)
+        check_choice("start", start, STARTS)
+        if start == "bilinear" and normalization != "softmax":
+            raise ValueError(
+                f"start='bilinear' needs normalization='softmax', got {normalization!r}: with others a logit "
+                "is not a factor of the weight."
+            )
+        if start == "bilinear" and similarity == "inner":
+            raise ValueError(
+                "start='bilinear' needs projections that start small, and similarity='inner' (SAPA-I) has "
+                "none: use 'bilinear' or 'gated', or start='average'."
+            )
         check_kernel_size(kernel_size)
         check_embedding_dim(embedding_dim)
         if similarity == "inner" and guide_channels != feature_channels:
@@ -76,6 +94,7 @@ class SAPA(GuidedUpsampler):
             self.query_feature = nn.Linear(feature_channels, embedding_dim)
         if similarity == "gated":
             self.gate = nn.Linear(feature_channels, 1)
+        self.prior = DistancePrior() if start == "bilinear" else None
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -106,7 +125,13 @@ class SAPA(GuidedUpsampler):
         query, key = self.query_and_key(guide, feature)
         value = feature if value is None else value
         output = affiliate(
-            query, key, value.permute(0, 2, 3, 1), self.kernel_size, self.border, self.normalization
+            query,
+            key,
+            value.permute(0, 2, 3, 1),
+            self.kernel_size,
+            self.border,
+            self.normalization,
+            bias=self._bias(guide, feature),
         )  # (B, H', W', C)
         return output.permute(0, 3, 1, 2)
 
@@ -114,7 +139,8 @@ class SAPA(GuidedUpsampler):
         """Give the upsampling kernels, (B, H', W', K * K)."""
         self.check_maps(guide, feature)
         query, key = self.query_and_key(guide, feature)
-        return affiliation_weights(query, key, self.kernel_size, self.border, self.normalization)
+        bias = self._bias(guide, feature)
+        return affiliation_weights(query, key, self.kernel_size, self.border, self.normalization, bias)
 
     def query_and_key(self, guide: torch.Tensor, feature: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Embed both maps: (B, Cg, H', W') and (B, Cf, H, W) -> (B, H', W', d) and (B, H, W, d)."""
@@ -133,9 +159,16 @@ class SAPA(GuidedUpsampler):
             query = query + nearest(self.query_feature(feature), size)
         return query, self.key(key)
 
+    def _bias(self, guide: torch.Tensor, feature: torch.Tensor) -> PlaceBias | None:
+        """Give what a tap's distance adds to its logit, where this SAPA has such a prior."""
+        if self.prior is None:
+            return None
+        return self.prior(guide.shape[2:], feature.shape[2:], self.kernel_size)
+
     def extra_repr(self) -> str:
         """Name the choices in print(model)."""
         return (
             f"similarity={self.similarity!r}, kernel_size={self.kernel_size}, "
-            f"normalization={self.normalization!r}, border={self.border!r}"
+            f"normalization={self.normalization!r}, border={self.border!r}, "
+            f"start={'average' if self.prior is None else 'bilinear'!r}"
         )

@@ -1,0 +1,86 @@
+"""Logits by place: tables of what each row and each column of a window adds to the similarities."""
+
+import torch
+import torch.nn.functional as F
+
+from .window import window_centres
+
+# rows (H', K) and columns (W', K): pixel (i', j') gives tap (y, x) the logit rows[i', y] + columns[j', x].
+PlaceBias = tuple[torch.Tensor, torch.Tensor]
+
+
+def logits_by_place(bias: PlaceBias) -> torch.Tensor:
+    """Spread the tables over the taps of every output pixel: (H', W', K * K), taps row-major."""
+    rows, columns = bias
+    return (rows[:, None, :, None] + columns[None, :, None, :]).flatten(2)
+
+
+def carried_by_embeddings(
+    query: torch.Tensor, key: torch.Tensor, bias: PlaceBias, kernel_size: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Lengthen queries and keys by 2 * K dimensions, so that their products hold the bias too.
+
+    A window holds each row of the map modulo K exactly once, and each column. So a key marks its two
+    remainders, and a query holds the bias of the tap that each remainder falls on. This serves an
+    implementation that knows no bias, for taps inside the map.
+
+    Args:
+        query: (B, H', W', d).
+        key: (B, H, W, d).
+        bias: Of rows and columns.
+        kernel_size: Odd window size K.
+
+    Returns:
+        (B, H', W', d + 2 * K) and (B, H, W, d + 2 * K).
+    """
+    marks = place_marks(
+        *(torch.arange(size, device=key.device) for size in key.shape[1:3]), kernel_size
+    )  # (H, W, 2 * K)
+    key = torch.cat((key, marks.to(key.dtype).expand(key.shape[0], -1, -1, -1)), -1)
+    return biased_query(query, bias, key.shape[1:3], kernel_size), key
+
+
+def biased_query(
+    query: torch.Tensor, bias: PlaceBias, feature_size: tuple[int, int], kernel_size: int
+) -> torch.Tensor:
+    """Append each pixel's bias to its query, by the marks of the positions under its taps.
+
+    Args:
+        query: (B, H', W', d).
+        bias: Of rows and columns.
+        feature_size: (H, W).
+        kernel_size: Odd window size K.
+
+    Returns:
+        (B, H', W', d + 2 * K).
+    """
+    rows, columns = (
+        _by_remainder(table.to(query.dtype), size, kernel_size)
+        for table, size in zip(bias, feature_size, strict=True)
+    )
+    shape = (*query.shape[:3], kernel_size)
+    return torch.cat((query, rows[None, :, None].expand(shape), columns[None, None].expand(shape)), -1)
+
+
+def place_marks(rows: torch.Tensor, columns: torch.Tensor, kernel_size: int) -> torch.Tensor:
+    """Mark the remainders modulo K of map positions, which may lie outside the map.
+
+    Args:
+        rows: Row numbers (..., h).
+        columns: Column numbers (..., w) with the same leading axes.
+        kernel_size: K.
+
+    Returns:
+        Ones and zeros (..., h, w, 2 * K).
+    """
+    marks = [F.one_hot(places % kernel_size, kernel_size) for places in (rows, columns)]
+    shape = (*rows.shape, columns.shape[-1], kernel_size)
+    return torch.cat((marks[0].unsqueeze(-2).expand(shape), marks[1].unsqueeze(-3).expand(shape)), -1)
+
+
+def _by_remainder(table: torch.Tensor, feature_size: int, kernel_size: int) -> torch.Tensor:
+    """Sort each pixel's taps by the remainder modulo K of the position under them: (size, K) -> (size, K)."""
+    centres = window_centres(table.shape[0], feature_size, table.device)[:, None]
+    remainders = torch.arange(kernel_size, device=table.device)
+    taps = (remainders - centres + kernel_size // 2) % kernel_size  # (size, K)
+    return table.gather(1, taps)
