@@ -12,6 +12,14 @@ KERNEL_SIZE = 3
 FILTER_SIZE = 6
 
 
+class SmallMapGroupNorm(nn.GroupNorm):
+    """Group normalisation that takes a map of 1 x 1 in groups of one channel too, which PyTorch's refuses."""
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        """Normalise (B, C, H, W)."""
+        return torch.group_norm(maps, self.num_groups, self.weight, self.bias, self.eps)
+
+
 class A2U(KernelPredictor):
     """Affinity-aware upsampling's upsampling branch, shared over channels (Dai et al., CVPR 2021).
 
@@ -35,7 +43,7 @@ class A2U(KernelPredictor):
         super().__init__(guide_channels, feature_channels, KERNEL_SIZE, border)
         groups = math.gcd(32, guide_channels)
         self.filters = nn.ModuleList(nn.Conv2d(guide_channels, 1, 1) for _ in range(2))
-        self.norms = nn.ModuleList(nn.GroupNorm(groups, guide_channels) for _ in range(2))
+        self.norms = nn.ModuleList(SmallMapGroupNorm(groups, guide_channels) for _ in range(2))
         self.coefficients = nn.Conv2d(guide_channels, 4 * KERNEL_SIZE**2, 1)
 
     def reset_parameters(self) -> None:
@@ -65,6 +73,4 @@ class A2U(KernelPredictor):
         # Images take the place of channels, so that one grouped convolution serves the batch.
         maps = F.pad(guide.transpose(0, 1), (2, right, 2, bottom))  # (Cg, B, H' + 4, W' + 4)
         filtered = F.conv2d(maps, own, stride=2, groups=batch).transpose(0, 1)  # (B, Cg, H, W)
-        # Not `norm(filtered)`: that refuses a map of 1 x 1 in groups of one channel.
-        normal = torch.group_norm(filtered, norm.num_groups, norm.weight, norm.bias, norm.eps)
-        return F.leaky_relu(normal)
+        return F.leaky_relu(norm(filtered))

@@ -30,15 +30,15 @@ class SelectiveFusion(nn.Module):
         return encoder_feature * attention[:, :1] + decoder_feature * attention[:, 1:]
 
 
-class DecoderStage(nn.Module):
-    """One stage's modules, under the names that GLPN's checkpoints have for them."""
-
-    def __init__(self, in_channels: int, channels: int, fuses: bool, upsampler: nn.Module | None):
-        super().__init__()
-        same = in_channels == channels
-        self.convolution = nn.Identity() if same else nn.Conv2d(in_channels, channels, kernel_size=1)
-        self.fusion = SelectiveFusion(channels) if fuses else None
-        self.upsampler = upsampler
+def decoder_stage(in_channels: int, channels: int, fuses: bool, upsampler: nn.Module | None) -> nn.ModuleDict:
+    """Collect one stage's modules, under the names that GLPN's checkpoints have for them."""
+    same = in_channels == channels
+    modules = {"convolution": nn.Identity() if same else nn.Conv2d(in_channels, channels, kernel_size=1)}
+    if fuses:
+        modules["fusion"] = SelectiveFusion(channels)
+    if upsampler is not None:
+        modules["upsampler"] = upsampler
+    return nn.ModuleDict(modules)
 
 
 class SapaGlpnDecoder(nn.Module):
@@ -61,7 +61,7 @@ class SapaGlpnDecoder(nn.Module):
             upsampler = (
                 None if finest else build_upsampler(config.upsampler, width, width, **config_options(config))
             )
-            self.stages.append(DecoderStage(size, width, fuses=level > 0, upsampler=upsampler))
+            self.stages.append(decoder_stage(size, width, fuses=level > 0, upsampler=upsampler))
 
     def forward(self, encoder_stages: tuple[torch.Tensor, ...]) -> torch.Tensor:
         """Decode.
@@ -73,14 +73,14 @@ class SapaGlpnDecoder(nn.Module):
             (B, D, H, W).
         """
         projected = [
-            stage.convolution(feature)
+            stage["convolution"](feature)
             for stage, feature in zip(self.stages, encoder_stages[::-1], strict=True)
         ]  # coarsest first, (B, D, h, w) each
         hidden = projected[0]
         for level in range(1, len(projected)):
             guide = projected[level]
-            hidden = self.stages[level - 1].upsampler(guide, hidden)
-            hidden = self.stages[level].fusion(guide, hidden)
+            hidden = self.stages[level - 1]["upsampler"](guide, hidden)
+            hidden = self.stages[level]["fusion"](guide, hidden)
         for _ in range(2):  # to 1/2 and to 1/1
             hidden = F.interpolate(hidden, scale_factor=2, mode="bilinear", align_corners=False)
         return hidden

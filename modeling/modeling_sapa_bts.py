@@ -1,5 +1,6 @@
 """BTS for depth estimation with a choice of upsampler."""
 
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 
 import torch
@@ -14,6 +15,34 @@ from .padding import pad_to_multiple
 from .pretrained import UpsamplingPreTrainedModel
 
 
+class EncoderStage(nn.Module):
+    """A stage of transformers' ResNet, with the encoder's pooling before the first and checkpointing.
+
+    Args:
+        layers: The layers of the stage that this one takes the place of.
+        pooling: Runs before them; not in the stem, whose output is the decoder's finest guide.
+    """
+
+    def __init__(self, layers: nn.Sequential, pooling: nn.Module | None = None):
+        super().__init__()
+        self.pooling = pooling
+        self.layers = layers
+        self.gradient_checkpointing = False  # set by transformers, with the function that does it
+
+    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Map (B, Cin, H, W) to (B, Cout, H/2, W/2)."""
+        if self.pooling is not None:
+            hidden = self.pooling(hidden)
+        if not (self.gradient_checkpointing and self.training):
+            return self.layers(hidden)
+        if torch.is_grad_enabled() and not hidden.requires_grad:
+            # A reentrant checkpoint gives no gradients, of parameters either, where its input wants none.
+            hidden = hidden.detach().requires_grad_()
+        for layer in self.layers:
+            hidden = self._gradient_checkpointing_func(averaging_once(layer), hidden)
+        return hidden
+
+
 class SapaBtsForDepthEstimation(UpsamplingPreTrainedModel):
     """The paper's depth model: BTS on transformers' ResNet, its upsampler chosen by `config.upsampler`.
 
@@ -23,14 +52,21 @@ class SapaBtsForDepthEstimation(UpsamplingPreTrainedModel):
 
     config_class = SapaBtsConfig
     base_model_prefix = "resnet"
-    _no_split_modules = ["ResNetStage", "UpsamplingStage"]
+    _no_split_modules = ["EncoderStage", "UpsamplingStage"]
 
     def __init__(self, config: SapaBtsConfig):
         super().__init__(config)
         self.resnet = ResNetModel(config)
+        self._keep_stem()
         self.decoder = SapaBtsDecoder(config)
-        self.gradient_checkpointing = False
         self.post_init()
+
+    def _keep_stem(self) -> None:
+        """Move the encoder's pooling from its stem to its first stage: so the stem's output is seen."""
+        embedder, stages = self.resnet.embedder, self.resnet.encoder.stages
+        for index, stage in enumerate(stages):
+            stages[index] = EncoderStage(stage.layers, embedder.pooler if index == 0 else None)
+        embedder.pooler = nn.Identity()
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
@@ -68,7 +104,9 @@ class SapaBtsForDepthEstimation(UpsamplingPreTrainedModel):
         """
         wanted = self.config.output_hidden_states if output_hidden_states is None else output_hidden_states
         height, width = pixel_values.shape[-2:]
-        stages = self._encode(pad_to_multiple(pixel_values))
+        stages = self.resnet(
+            pad_to_multiple(pixel_values), output_hidden_states=True, return_dict=True
+        ).hidden_states  # the stem at 1/2, then the stages
         depth = self.decoder(stages)[:, 0, :height, :width]  # (B, H, W)
         output = DepthEstimatorOutput(
             loss=None if labels is None else depth_loss(depth, labels, self.config),
@@ -78,31 +116,26 @@ class SapaBtsForDepthEstimation(UpsamplingPreTrainedModel):
         as_dict = self.config.return_dict if return_dict is None else return_dict
         return output if as_dict else output.to_tuple()
 
-    def _encode(self, pixel_values: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Run the encoder: its stem at 1/2, which transformers returns only after the pooling, and stages."""
-        embedder = self.resnet.embedder
-        stages = [embedder.embedder(pixel_values)]  # (B, 64, H/2, W/2)
-        hidden = embedder.pooler(stages[0])
-        for stage in self.resnet.encoder.stages:
-            hidden = self._run(stage, hidden)
-            stages.append(hidden)
-        return tuple(stages)
 
-    def _run(self, stage: nn.Module, hidden: torch.Tensor) -> torch.Tensor:
-        if not (self.gradient_checkpointing and self.training):
-            return stage(hidden)
-        for layer in stage.layers:
-            hidden = self._gradient_checkpointing_func(
-                layer.__call__,
-                hidden,
-                context_fn=lambda layer=layer: (nullcontext(), statistics_kept(layer)),
-            )
-        return hidden
+def averaging_once(layer: nn.Module) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Have only the first of several calls move the running averages of batch normalisation.
+
+    Gradient checkpointing calls a layer again for its backward pass.
+    """
+    called = False
+
+    def call(hidden: torch.Tensor) -> torch.Tensor:
+        nonlocal called
+        with averages_kept(layer) if called else nullcontext():
+            called = True
+            return layer(hidden)
+
+    return call
 
 
 @contextmanager
-def statistics_kept(module: nn.Module):
-    """Hold still the running averages of batch normalisation, which the first pass moved already."""
+def averages_kept(module: nn.Module) -> Iterator[None]:
+    """Hold still the running averages of batch normalisation inside a module."""
     norms = [child for child in module.modules() if isinstance(child, nn.BatchNorm2d)]
     momenta = [norm.momentum for norm in norms]
     try:

@@ -2,13 +2,19 @@
 
 import torch
 from transformers import GLPNModel
+from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.modeling_outputs import DepthEstimatorOutput
+from transformers.models.glpn.modeling_glpn import GLPNLayer
 
 from .configuration_sapa_glpn import SapaGlpnConfig
 from .depth_loss import depth_loss
 from .glpn_decoder import SapaGlpnDecoder, SapaGlpnHead
 from .padding import pad_to_multiple
 from .pretrained import UpsamplingPreTrainedModel
+
+
+class CheckpointedGlpnLayer(GradientCheckpointingLayer, GLPNLayer):
+    """A layer of transformers' GLPN, which has no gradient checkpointing of its own."""
 
 
 class SapaGlpnForDepthEstimation(UpsamplingPreTrainedModel):
@@ -22,14 +28,15 @@ class SapaGlpnForDepthEstimation(UpsamplingPreTrainedModel):
 
     config_class = SapaGlpnConfig
     base_model_prefix = "glpn"
-    _no_split_modules = ["GLPNLayer"]
+    _no_split_modules = ["CheckpointedGlpnLayer"]
 
     def __init__(self, config: SapaGlpnConfig):
         super().__init__(config)
         self.glpn = GLPNModel(config)
+        for layer in (layer for stage in self.glpn.encoder.block for layer in stage):
+            layer.__class__ = CheckpointedGlpnLayer  # same parameters, same forward
         self.decoder = SapaGlpnDecoder(config)
         self.head = SapaGlpnHead(config)
-        self.gradient_checkpointing = False
         self.post_init()
 
     def forward(
@@ -72,26 +79,10 @@ class SapaGlpnForDepthEstimation(UpsamplingPreTrainedModel):
 
     def _encode(self, pixel_values: torch.Tensor, attended: bool) -> tuple[tuple, tuple | None]:
         """Run the encoder: its stages, finest first, and its attentions where they are wanted."""
-        if self.gradient_checkpointing and self.training and not attended:
-            return self._checkpointed_stages(pixel_values), None
         outputs = self.glpn(
             pixel_values, output_hidden_states=True, output_attentions=attended, return_dict=True
         )
         return outputs.hidden_states, outputs.attentions
-
-    def _checkpointed_stages(self, hidden: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Run the encoder layer by layer, keeping only each layer's input for the backward pass."""
-        encoder = self.glpn.encoder
-        stages = []
-        for embed, layers, norm in zip(
-            encoder.patch_embeddings, encoder.block, encoder.layer_norm, strict=True
-        ):
-            tokens, height, width = embed(hidden)  # (B, h * w, C)
-            for layer in layers:
-                (tokens,) = self._gradient_checkpointing_func(layer.__call__, tokens, height, width)
-            hidden = norm(tokens).transpose(1, 2).unflatten(2, (height, width)).contiguous()  # (B, C, h, w)
-            stages.append(hidden)
-        return tuple(stages)
 
 
 __all__ = ["SapaGlpnForDepthEstimation"]

@@ -4,10 +4,35 @@ import torch
 import torch.nn.functional as F
 from transformers import SegformerModel
 from transformers.modeling_outputs import SemanticSegmenterOutput
+from transformers.models.segformer.modeling_segformer import SegformerStage
 
 from .configuration_sapa_segformer import SapaSegformerConfig
 from .pretrained import UpsamplingPreTrainedModel
 from .segformer_head import SapaSegformerDecodeHead
+
+
+class StageOutputs:
+    """Where an encoder's stages leave their outputs; a list would be copied by offloading and sharding."""
+
+    def __init__(self):
+        self.maps: list[torch.Tensor] = []
+
+
+class RecordedStage(SegformerStage):
+    """A stage of transformers' SegFormer that leaves its output where it is told.
+
+    transformers' own recording takes a lock, which torch.compile(fullgraph=True) cannot trace, and stops when
+    sharding changes the encoder's class.
+    """
+
+    def forward(
+        self, hidden_states: torch.Tensor, stage_outputs: StageOutputs | None = None, **kwargs
+    ) -> torch.Tensor:
+        """Map (B, Cin, H, W) to (B, Cout, H / stride, W / stride)."""
+        hidden_states = super().forward(hidden_states, **kwargs)
+        if stage_outputs is not None:
+            stage_outputs.maps.append(hidden_states)
+        return hidden_states
 
 
 class SapaSegformerForSemanticSegmentation(UpsamplingPreTrainedModel):
@@ -21,12 +46,18 @@ class SapaSegformerForSemanticSegmentation(UpsamplingPreTrainedModel):
 
     config_class = SapaSegformerConfig
     base_model_prefix = "segformer"
-    _no_split_modules = ["SegformerStage", "SegformerLayer"]
+    _no_split_modules = ["RecordedStage", "SegformerLayer"]
     _supports_sdpa = True
+    _supports_flash_attn = True
+    _supports_flex_attn = True
+    _supports_attention_backend = True
+    _can_compile_fullgraph = True
 
     def __init__(self, config: SapaSegformerConfig):
         super().__init__(config)
         self.segformer = SegformerModel(config)
+        for stage in self.segformer.stages:
+            stage.__class__ = RecordedStage  # same parameters, same arithmetic
         self.decode_head = SapaSegformerDecodeHead(config)
         self.post_init()
 
@@ -72,16 +103,11 @@ class SapaSegformerForSemanticSegmentation(UpsamplingPreTrainedModel):
 
     def _encode(self, pixel_values: torch.Tensor, attended: bool) -> tuple[tuple, tuple | None]:
         """Run the encoder: its stages, finest first, and its attentions where they are wanted."""
-        if attended:
-            outputs = self.segformer(pixel_values, output_hidden_states=True, output_attentions=True)
-            return outputs.hidden_states, outputs.attentions
-        # Stage by stage, as the encoder itself does: its recording of outputs takes a lock on the first call,
-        # which torch.compile(fullgraph=True) cannot trace.
-        stages = []
-        for stage in self.segformer.stages:
-            pixel_values = stage(pixel_values)
-            stages.append(pixel_values)
-        return tuple(stages), None
+        outputs = StageOutputs()
+        attentions = self.segformer(
+            pixel_values, output_attentions=attended, stage_outputs=outputs
+        ).attentions
+        return tuple(outputs.maps), attentions
 
     def _loss(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         logits = F.interpolate(logits.float(), size=labels.shape[-2:], mode="bilinear", align_corners=False)

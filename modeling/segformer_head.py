@@ -21,6 +21,25 @@ class StageProjection(nn.Module):
         return tokens.transpose(1, 2).reshape(batch, -1, height, width)
 
 
+class StageFusion(nn.Conv2d):
+    """A 1 x 1 convolution without bias of the concatenated stages, which can also take one of them alone.
+
+    Made with the arguments of any convolution: adapters make layers of their base layer's class.
+    """
+
+    def forward(self, maps: torch.Tensor, stage: int | None = None) -> torch.Tensor:
+        """Fuse (B, stages * D, H, W), or give the share of one stage (B, D, H, W): -> (B, D, H, W)."""
+        if stage is None:
+            return super().forward(maps)
+        return F.conv2d(maps, self.weight.split(maps.shape[1], dim=1)[stage])
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing else acts on a call: no shard, parametrisation, hook or offloading."""
+        hooks = self._forward_hooks, self._forward_pre_hooks, self._backward_hooks, self._backward_pre_hooks
+        return type(self) is StageFusion and "forward" not in self.__dict__ and not any(map(len, hooks))
+
+
 class SapaSegformerDecodeHead(nn.Module):
     """All-MLP decode head: project four stages to one width, bring them to 1/4, fuse and classify.
 
@@ -42,7 +61,7 @@ class SapaSegformerDecodeHead(nn.Module):
         self.upsamplers = nn.ModuleList(
             build_upsampler(config.upsampler, width, width, **config_options(config)) for _ in range(steps)
         )
-        self.linear_fuse = nn.Conv2d(width * stages, width, kernel_size=1, bias=False)
+        self.linear_fuse = StageFusion(width * stages, width, kernel_size=1, bias=False)
         self.batch_norm = nn.BatchNorm2d(width)
         self.activation = nn.ReLU()
         self.dropout = nn.Dropout(config.classifier_dropout_prob)
@@ -68,22 +87,31 @@ class SapaSegformerDecodeHead(nn.Module):
         return self.linear_fuse(torch.cat(resized[::-1], dim=1))  # (B, D, H/4, W/4)
 
     def _climb_and_fuse(self, projected: list[torch.Tensor]) -> torch.Tensor:
-        """Fuse without concatenating: linear_fuse's block for a stage acts before that stage's last step.
-
-        The block is a 1 x 1 convolution without bias, so it commutes with an upsampler that reassembles: the
-        same sum up to rounding, at a quarter of the multiply-adds.
-        """
-        blocks = self.linear_fuse.weight.chunk(len(projected), dim=1)  # (D, D, 1, 1) each, coarsest first
-        blocks = blocks[::-1]
-        fused = F.conv2d(projected[0], blocks[0])
+        """Bring every stage to the finest by its own chain of upsamplers, and fuse."""
         upsamplers = iter(self.upsamplers)
+        last_steps = []  # (upsampler, feature) that bring a stage to the finest, coarsest stage first
         for level in range(len(projected) - 1, 0, -1):
             feature = projected[level]
             for guide in projected[level - 1 : 0 : -1]:
                 feature = next(upsamplers)(guide, feature)
-            last = next(upsamplers)
-            if last.reassembles:
-                fused = fused + last(projected[0], feature, F.conv2d(feature, blocks[level]))
+            last_steps.append((next(upsamplers), feature))
+        if getattr(self.linear_fuse, "is_plain", False):
+            return self._fuse_before_last_step(projected[0], last_steps)
+        climbed = [upsampler(projected[0], feature) for upsampler, feature in last_steps]
+        return self.linear_fuse(torch.cat([*climbed, projected[0]], dim=1))  # (B, D, H/4, W/4)
+
+    def _fuse_before_last_step(
+        self, finest: torch.Tensor, last_steps: list[tuple[nn.Module, torch.Tensor]]
+    ) -> torch.Tensor:
+        """Fuse without concatenating: linear_fuse takes each stage alone, before that stage's last step.
+
+        Without a bias it commutes with an upsampler that reassembles: the same sum up to rounding, at a
+        quarter of the multiply-adds. A wrapped or hooked layer expects the whole input, and gets it.
+        """
+        fused = self.linear_fuse(finest, stage=len(last_steps))
+        for stage, (upsampler, feature) in enumerate(last_steps):
+            if getattr(upsampler, "reassembles", False):
+                fused = fused + upsampler(finest, feature, self.linear_fuse(feature, stage=stage))
             else:
-                fused = fused + F.conv2d(last(projected[0], feature), blocks[level])
+                fused = fused + self.linear_fuse(upsampler(finest, feature), stage=stage)
         return fused  # (B, D, H/4, W/4)

@@ -7,13 +7,14 @@ import sys
 import pytest
 import torch
 from transformers import AutoModel
+from wrapping_contract import WrappingContract
 
 from sapa_hf.modeling import UPSAMPLERS
 
 SERVING = [name for name in UPSAMPLERS if name != "max_unpool"]  # which needs an encoder that pools
 
 
-class ModelContract:
+class ModelContract(WrappingContract):
     """Subclasses set the classes, a tiny configuration, the main output, and how labels are drawn.
 
     A test that asks for `upsampler` runs with every one that can serve in the model.
@@ -163,6 +164,8 @@ class ModelContract:
     def test_whole_graph_is_traced_without_a_warm_up(self, labelled):
         torch.compiler.reset()
         model, images = self.make(), self.images()
+        if labelled:  # leaves the hooks of transformers' recording behind
+            model(images, output_attentions=True)
         arguments = {"labels": self.labels(images)} if labelled else {}
         traced = torch.compile(model, fullgraph=True, backend="eager")
         output, expected = traced(images, **arguments), model(images, **arguments)

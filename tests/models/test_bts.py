@@ -6,7 +6,7 @@ import pytest
 import torch
 from depth_contract import DepthContract
 from model_contract import SERVING
-from transformers import ResNetConfig, ResNetForImageClassification
+from transformers import ResNetConfig, ResNetForImageClassification, ResNetModel
 
 from sapa_hf import SapaBtsConfig, SapaBtsForDepthEstimation
 from sapa_hf.modeling.planar_guidance import LocalPlanarGuidance
@@ -22,6 +22,7 @@ TINY = {
 class TestSapaBts(DepthContract):
     config_class = SapaBtsConfig
     model_class = SapaBtsForDepthEstimation
+    heads = ("decoder",)
     tiny = TINY | {"upsampler_embedding_dim": 8}
     upsamplers = [name for name in SERVING if name != "sapa-i"]  # guide and feature differ in channels
 
@@ -91,9 +92,12 @@ def test_the_finest_guide_is_the_stem_before_its_pooling():
     assert [tuple(stage.shape[1:]) for stage in output.hidden_states] == [
         (8, 32, 48), (16, 16, 24), (24, 8, 12), (32, 4, 6), (48, 2, 3)
     ]  # fmt: skip
-    whole = model.resnet(pixel_values, output_hidden_states=True)
-    assert torch.equal(model.resnet.embedder.pooler(output.hidden_states[0]), whole.hidden_states[0])
-    assert torch.equal(output.hidden_states[-1], whole.last_hidden_state)
+    stock = ResNetModel(model.config).eval()
+    stock.load_state_dict(model.resnet.state_dict())
+    whole = stock(pixel_values, output_hidden_states=True)
+    assert torch.equal(stock.embedder.pooler(output.hidden_states[0]), whole.hidden_states[0])
+    for ours, theirs in zip(output.hidden_states[1:], whole.hidden_states[1:], strict=True):
+        assert torch.equal(ours, theirs)
 
 
 def test_planes_give_the_depth_of_their_geometry():
@@ -121,16 +125,19 @@ def test_the_steepest_plane_has_a_finite_positive_depth():
     assert torch.isfinite(depth).all() and (depth > 0).all()
 
 
-def test_gradient_checkpointing_moves_the_running_averages_once():
+@pytest.mark.parametrize("reentrant", [False, True])
+@pytest.mark.parametrize("frozen_stem", [False, True])
+def test_gradient_checkpointing_moves_the_running_averages_once(reentrant, frozen_stem):
     results = []
     for checkpointed in (False, True):
         torch.manual_seed(0)
         model = SapaBtsForDepthEstimation(SapaBtsConfig(**TINY)).train()
+        model.resnet.embedder.requires_grad_(not frozen_stem)
         if checkpointed:
-            model.gradient_checkpointing_enable()
+            model.gradient_checkpointing_enable({"use_reentrant": reentrant})
         model(torch.rand(2, 3, 64, 64), torch.rand(2, 64, 64) * 9 + 0.5).loss.backward()
         state = {k: v for k, v in model.state_dict().items() if "running" in k}
-        gradients = {k: p.grad for k, p in model.named_parameters()}
+        gradients = {k: p.grad for k, p in model.named_parameters() if p.requires_grad}
         results.append((state, gradients))
     for key, value in results[0][0].items():
         assert torch.equal(results[1][0][key], value), key

@@ -21,6 +21,7 @@ WIDTHS = [{"decoder_hidden_size": 16}, {"decoder_hidden_size": 32}]  # 16 and 32
 class TestSapaGlpn(DepthContract):
     config_class = SapaGlpnConfig
     model_class = SapaGlpnForDepthEstimation
+    heads = ("decoder", "head")
     tiny = SHAPE | {"decoder_hidden_size": 16, "upsampler_embedding_dim": 8}
 
     def test_attentions_on_request(self):
@@ -90,4 +91,4 @@ def test_starts_from_an_imagenet_segformer_encoder(tmp_path):
 
 def test_only_guided_stages_have_an_upsampler():
     model = SapaGlpnForDepthEstimation(SapaGlpnConfig(**SHAPE, decoder_hidden_size=16))
-    assert [stage.upsampler is not None for stage in model.decoder.stages] == [True, True, True, False]
+    assert ["upsampler" in stage for stage in model.decoder.stages] == [True, True, True, False]

@@ -23,6 +23,7 @@ TINY = {
 class TestSapaSegformer(ModelContract):
     config_class = SapaSegformerConfig
     model_class = SapaSegformerForSemanticSegmentation
+    heads = ("decode_head",)
     auto_class = AutoModelForSemanticSegmentation
     tiny = TINY
 
