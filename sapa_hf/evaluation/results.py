@@ -11,28 +11,7 @@ from torch import nn
 
 from ..atomic_write import atomic_write
 from ..provenance import hardware, source_commit, versions, weights_digest
-
-Number = (int, float, type(None))
-Text = (str, type(None))
-SCHEMA = {  # key -> type, or the keys beneath it; numbers that are not defined are null
-    "task": str,
-    "dataset": {"name": str, "path": Text, "split": str, "revision": Text, "images": int},
-    "metrics": dict,
-    "per_class": list,
-    "model": {"architecture": str, "upsampler": Text, "upsampler_options": dict, "parameters": int},
-    "training": dict,
-    "commit": Text,
-    "versions": {
-        "python": str,
-        "torch": str,
-        "transformers": str,
-        "datasets": Text,
-        "accelerate": Text,
-        "sapa_hf": Text,
-    },
-    "hardware": str,
-    "date": str,
-}
+from .results_schema import check_results, parse_results
 
 
 def write_results(
@@ -75,7 +54,7 @@ def write_results(
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
     }
     results = _plain(results | extra)
-    _check(results, SCHEMA, "these results")
+    check_results(results, "these results")
     with atomic_write(path) as partial:
         partial.write_text(json.dumps(results, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     return results
@@ -87,12 +66,8 @@ def read_results(path: str | Path) -> dict:
     Raises:
         ValueError: it is no JSON, or a key is missing or has the wrong type; the message names it.
     """
-    path = Path(path)
-    try:
-        results = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} is not a results file: {error}") from error
-    _check(results, SCHEMA, str(path))
+    results = parse_results(path)
+    check_results(results, str(path))
     return results
 
 
@@ -111,26 +86,6 @@ def describe_model(model: nn.Module) -> dict:
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "weights": weights_digest(model),
     }
-
-
-def _check(results: Any, schema: Mapping, name: str, prefix: str = ""):
-    """Raise ValueError where a key of the schema is missing or has another type."""
-    if not isinstance(results, dict):
-        raise ValueError(f"{name}: {prefix or 'the file'} must be an object, got {type(results).__name__}")
-    for key, expected in schema.items():
-        where = f"{prefix}{key}"
-        if key not in results:
-            raise ValueError(f"{name}: the key '{where}' is missing; write the file with write_results")
-        if isinstance(expected, dict):
-            _check(results[key], expected, name, f"{where}.")
-        elif not isinstance(results[key], expected):
-            types = expected if isinstance(expected, tuple) else (expected,)
-            wanted = " or ".join("null" if kind is type(None) else kind.__name__ for kind in types)
-            raise ValueError(f"{name}: '{where}' must be {wanted}, got {results[key]!r}")
-    if not prefix:
-        for key, value in results["metrics"].items():
-            if not isinstance(value, Number):
-                raise ValueError(f"{name}: 'metrics.{key}' must be a number or null, got {value!r}")
 
 
 def _plain(value: Any) -> Any:

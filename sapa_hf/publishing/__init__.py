@@ -3,8 +3,9 @@
 from .card import write_card
 from .check import check_folder
 from .family import FAMILIES, Family
-from .folder import assemble_folder, find_model, find_results, recorded_base
+from .folder import assemble_folder
 from .push import push_folder
+from .sources import find_model, find_results, recorded_base
 from .strict import load_strict
 
 __all__ = [

@@ -8,11 +8,15 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from transformers import PretrainedConfig, PreTrainedModel
 
 from sapa_hf.complexity import Complexity, count_model
+from sapa_hf.evaluation.results_schema import SCHEMA
 from sapa_hf.modeling import SAPA, UPSAMPLERS, GuidedUpsampler
 from sapa_hf.modeling.upsampler import config_options
 
+from ..markdown import inline_text, plain_line
 from .family import Family, family_of
-from .licence import is_hub_id, licence_for
+from .licence import licence_for
+from .redaction import redact
+from .sources import HUB_ID, dataset_id
 
 SIZE = (512, 512)  # the paper's, for FLOPs
 NO_REPOSITORY = "ORGANISATION/NAME"
@@ -42,6 +46,7 @@ def write_card(
     results: Mapping | None,
     repo_id: str | None = None,
     base_model: str | None = None,
+    name: str | None = None,
 ) -> Path:
     """Write README.md, the model's card.
 
@@ -51,24 +56,31 @@ def write_card(
         results: The results file of these weights; None says that they are not measured.
         repo_id: "owner/name" that the example loads; a placeholder without it.
         base_model: See `licence_for`.
+        name: The model's name; by default the repository's or the folder's.
+
+    Raises:
+        ValueError: `repo_id` is not "owner/name".
     """
+    if repo_id is not None and not HUB_ID.fullmatch(repo_id):
+        raise ValueError(f"repo_id must be OWNER/NAME, got {repo_id!r}.")
     family, config = family_of(model.config), model.config
     licence = licence_for(base_model)
-    name = (repo_id or Path(folder).resolve().name).split("/")[-1]
+    name = repo_id.split("/")[-1] if repo_id else name or Path(folder).resolve().name
+    name = plain_line(name) or "model"
     metadata = ModelCardData(
         model_name=name,
         library_name="transformers",
         pipeline_tag=family.pipeline_tag,
         tags=[*family.tags, config.upsampler],
         metrics=[key for key in family.metrics if results and _number(results, key) is not None] or None,
-        datasets=_hub_dataset(results),
+        datasets=[found] if results and (found := dataset_id(results)) else None,
         eval_results=_eval_results(family, results),
         **licence.fields,
     )
     card = ModelCard.from_template(
         metadata,
         template_str=family.template_text(),
-        name=_line(name),
+        name=inline_text(name),
         repository=repo_id or NO_REPOSITORY,
         revision=NO_REVISION,
         architecture=type(model).__name__,
@@ -78,7 +90,7 @@ def write_card(
         plain=config.upsampler in PLAIN,
         affiliates=UPSAMPLERS[config.upsampler].module is SAPA,
         reassembles=all(part.reassembles for part in model.modules() if isinstance(part, GuidedUpsampler)),
-        labels=[_line(label) for _, label in sorted(config.id2label.items())],
+        labels=[inline_text(redact(label, relative=False)) for _, label in sorted(config.id2label.items())],
         cost=_cost(count_model(model, *SIZE)),
         licence=licence.text,
         base_model=licence.fields.get("base_model"),
@@ -126,25 +138,29 @@ def _measured(family: Family, results: Mapping | None) -> dict | None:
     dataset, training = results["dataset"], results["training"]
     show = _percent if family.percent else _plain
     overall = [(title, show(_number(results, key))) for key, title in family.metrics.items()]
+    scores = ("iou", "boundary_iou", "accuracy")
     classes = [
-        [_line(row["name"]), *(_percent(row.get(key)) for key in ("iou", "boundary_iou", "accuracy"))]
+        [inline_text(row.get("name", row["id"])), *(_percent(row.get(key)) for key in scores)]
         for row in results["per_class"]
     ]
+    versions = {key: results["versions"][key] for key in SCHEMA["versions"]}
     return {
-        "dataset": _line(dataset["name"]),
-        "split": _line(dataset["split"]),
+        "dataset": inline_text(dataset["name"]),
+        "split": inline_text(dataset["split"]),
         "images": dataset["images"],
-        "revision": _line(dataset["revision"] or ""),
+        "revision": inline_text(dataset["revision"] or ""),
         "overall": overall,
         "classes": classes,
-        "protocol": results.get("evaluation", {}),
-        "training": {
-            key: _line(training[key]) for key in ("steps", "batch", "seed", "recipe") if key in training
+        "protocol": {
+            inline_text(key): inline_text(value) for key, value in results.get("evaluation", {}).items()
         },
-        "hardware": _line(results["hardware"]),
-        "versions": ", ".join(f"{key} {_line(value)}" for key, value in results["versions"].items() if value),
-        "commit": _line(results["commit"] or ""),
-        "date": _line(results["date"])[:10],
+        "training": {
+            key: inline_text(training[key]) for key in ("steps", "batch", "seed", "recipe") if key in training
+        },
+        "hardware": inline_text(results["hardware"]),
+        "versions": ", ".join(f"{key} {inline_text(value)}" for key, value in versions.items() if value),
+        "commit": inline_text(results["commit"] or ""),
+        "date": inline_text(results["date"])[:10],
     }
 
 
@@ -171,14 +187,14 @@ def _eval_results(family: Family, results: Mapping | None) -> list[EvalResult] |
     if results is None:
         return None
     dataset = results["dataset"]
-    source = _hub_dataset(results)
+    name, revision = plain_line(dataset["name"]), dataset["revision"]
     return [
         EvalResult(
             task_type=family.pipeline_tag,
-            dataset_type=source[0] if source else dataset["name"],
-            dataset_name=dataset["name"],
-            dataset_split=dataset["split"],
-            dataset_revision=dataset["revision"],
+            dataset_type=dataset_id(results) or name,
+            dataset_name=name,
+            dataset_split=plain_line(dataset["split"]),
+            dataset_revision=revision and plain_line(revision),
             metric_type=key,
             metric_name=title,
             metric_value=value,
@@ -186,11 +202,6 @@ def _eval_results(family: Family, results: Mapping | None) -> list[EvalResult] |
         for key, title in family.metrics.items()
         if (value := _number(results, key)) is not None
     ] or None
-
-
-def _hub_dataset(results: Mapping | None) -> list[str] | None:
-    path = results["dataset"]["path"] if results else None
-    return [path] if path and is_hub_id(path) else None
 
 
 def _number(results: Mapping, key: str) -> float | None:
@@ -204,9 +215,3 @@ def _percent(value: float | None) -> str:
 
 def _plain(value: float | None) -> str:
     return "-" if value is None else f"{value:.4f}"
-
-
-def _line(value) -> str:
-    """Make a text harmless inside a Markdown table: one line, no markup."""
-    text = " ".join(str(value).split())
-    return text.replace("|", "\\|").replace("<", "&lt;").replace("`", "'")

@@ -1,20 +1,26 @@
 """Assembling a folder that the Hub can host: weights, config, code, processor, results and card."""
 
 import json
-from collections.abc import Mapping
-from pathlib import Path, PurePath
+import tempfile
+from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import Any
 
-from transformers import AutoImageProcessor
+from transformers import AutoImageProcessor, PreTrainedModel
+from transformers.image_processing_utils import BaseImageProcessor
 
-from sapa_hf.evaluation.results import describe_model, read_results
+from sapa_hf.evaluation.results import describe_model
+from sapa_hf.evaluation.results_schema import SCHEMA, check_results
 
-from ..provenance import weights_digest
 from .card import write_card
-from .licence import SCRATCH, licence_for
+from .licence import licence_for
+from .manifest import replace_files
+from .redaction import redact
+from .sources import RESULTS, base_of, dataset_id
 from .strict import load_strict
 
-RESULTS, PROCESSOR = "results.json", "preprocessor_config.json"
+CONFIG, PROCESSOR = "config.json", "preprocessor_config.json"
+PROSE = ("per_class", "hardware", "versions")  # where "door/window" is not a path
 
 
 def assemble_folder(
@@ -25,7 +31,9 @@ def assemble_folder(
     base_model: str | None = None,
     overwrite: bool = False,
 ) -> Path:
-    """Write everything that a published model needs into one folder.
+    """Write everything that a published model needs into one folder, and the list of what was written.
+
+    The folder is complete or left as it was. Nothing in it tells of this machine's folders; see `redact`.
 
     Args:
         source: A model folder with its processor.
@@ -33,88 +41,64 @@ def assemble_folder(
         results: The results file of these very weights, see `find_results`.
         repo_id: "owner/name" it is meant for.
         base_model: What the training started from, "scratch" if nothing; by default what results record.
-        overwrite: Write over an earlier folder's files; what else lies there stays.
+        overwrite: Replace what an earlier publishing wrote; what else lies in the folder stays.
+
+    Returns:
+        `output`.
 
     Raises:
         FileNotFoundError: A part of the model is missing.
-        ValueError: The model is not whole, the results are another model's, or the folder is taken.
+        ValueError: The model is not complete, the results are another model's, or the folder is taken.
     """
     source, output = Path(source), Path(output)
     _check_output(source, output, overwrite)
     model = load_strict(source)
+    base_model = base_model or base_of(results)
     if results is not None:
-        _check_results(results, model)
+        check_results(results, RESULTS)
+        _check_measured(results, model)
+        results = publishable(results)
     if not (source / PROCESSOR).is_file():
         raise FileNotFoundError(
             f"{source / PROCESSOR} does not exist: save the image processor beside the model."
         )
     processor = AutoImageProcessor.from_pretrained(source, trust_remote_code=False)
-
-    model.save_pretrained(output)  # weights, config with auto_map, and the code
-    processor.save_pretrained(output)
-    base_model = base_model or _base(results)
-    (output / "LICENSE").write_text(licence_for(base_model).text + "\n", encoding="utf-8")
-    if results is None:
-        (output / RESULTS).unlink(missing_ok=True)  # an earlier model's
-    else:
-        text = json.dumps(without_local_paths(results), indent=2)
-        (output / RESULTS).write_text(text + "\n", encoding="utf-8")
-    write_card(output, model, results, repo_id, base_model)
+    output.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".publishing-", dir=output) as partial:
+        _write_model(Path(partial), model, processor)
+        (Path(partial) / "LICENSE").write_text(licence_for(base_model).text + "\n", encoding="utf-8")
+        if results is not None:
+            _write_json(Path(partial) / RESULTS, results)
+        write_card(partial, model, results, repo_id, base_model, name=output.resolve().name)
+        replace_files(partial, output)
     return output
 
 
-def find_model(run: str | Path, model: str = "best") -> Path:
-    """Find a model folder: "best" or "last" of a run, or a folder of its own.
-
-    Raises:
-        FileNotFoundError: It does not exist.
-    """
-    folder = Path(run) / model if model in ("best", "last") else Path(model)
-    if not (folder / "config.json").is_file():
-        raise FileNotFoundError(f"{folder} is no model folder: it has no config.json. Has the run finished?")
-    return folder
+def publishable(results: Mapping) -> dict:
+    """Give what is published of a results file: the keys that the schema names, without local paths."""
+    keep = {name for name in (base_of(results), dataset_id(results)) if name}
+    return {
+        key: redact(value, keep, relative=key not in PROSE) for key, value in results.items() if key in SCHEMA
+    }
 
 
-def find_results(run: str | Path, model: str = "best") -> dict | None:
-    """Read the results that measured a model's weights, if there are any.
-
-    A run scores its best weights; its last ones are measured only if they are the same. For a folder its own
-    results.json counts. Results without a digest of the weights are never offered.
-    """
-    results = _results_of(run, model)
-    measured = results and results["model"].get("weights")
-    if not measured or measured != weights_digest(load_strict(find_model(run, model))):
-        return None
-    return results
+def _write_model(folder: Path, model: PreTrainedModel, processor: BaseImageProcessor) -> None:
+    """Write weights, code, config and processor, the last two without fields that nobody reads."""
+    model.save_pretrained(folder)  # also the code, and auto_map in the config
+    processor.save_pretrained(folder)
+    config, known = type(model.config), {"architectures", "auto_map", "dtype", "transformers_version"}
+    _keep_fields(folder / CONFIG, known | config().to_dict().keys() - {"_name_or_path"})
+    known = type(processor)().to_dict().keys() | processor.valid_kwargs.__annotations__.keys()
+    _keep_fields(folder / PROCESSOR, known | {"image_processor_type"})
 
 
-def recorded_base(run: str | Path, model: str = "best") -> str | None:
-    """Read what a model's training started from, "scratch" if nothing; None where it is not recorded.
-
-    A run records it for its last weights too, which its results may not have measured.
-    """
-    return _base(_results_of(run, model))
+def _keep_fields(path: Path, known: Collection[str]) -> None:
+    fields = json.loads(path.read_text(encoding="utf-8"))
+    _write_json(path, redact({key: fields[key] for key in fields if key in known}, relative=False))
 
 
-def without_local_paths(value: Any) -> Any:
-    """Shorten absolute paths to their last name: what is published tells nothing of the machine's folders."""
-    if isinstance(value, Mapping):
-        return {key: without_local_paths(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [without_local_paths(item) for item in value]
-    if isinstance(value, str) and PurePath(value).is_absolute():
-        return PurePath(value).name
-    return value
-
-
-def _results_of(run: str | Path, model: str) -> dict | None:
-    path = (Path(run) if model in ("best", "last") else Path(model)) / RESULTS
-    return read_results(path) if path.is_file() else None
-
-
-def _base(results: Mapping | None) -> str | None:
-    settings = (results or {}).get("training", {}).get("settings", {})
-    return (settings["checkpoint"] or SCRATCH) if "checkpoint" in settings else None
+def _write_json(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
 
 
 def _check_output(source: Path, output: Path, overwrite: bool) -> None:
@@ -123,10 +107,12 @@ def _check_output(source: Path, output: Path, overwrite: bool) -> None:
     if output.resolve() == source.resolve():
         raise ValueError(f"{output} is the model folder itself: publish into another one.")
     if output.is_dir() and any(output.iterdir()) and not overwrite:
-        raise ValueError(f"{output} is not empty: choose another folder, or write over it with --overwrite.")
+        raise ValueError(
+            f"{output} is not empty: choose another folder, or replace its files with --overwrite."
+        )
 
 
-def _check_results(results: Mapping, model) -> None:
+def _check_measured(results: Mapping, model: PreTrainedModel) -> None:
     given, needed = results["model"], describe_model(model)
     wrong = [
         f"{key} is {given.get(key)!r}, the model's is {needed[key]!r}"

@@ -2,11 +2,12 @@
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
-SCRATCH = "scratch"
-NVIDIA = re.compile(r"nvidia/(mit|segformer)-[\w.-]+", re.IGNORECASE)
-HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
+from ..markdown import plain_line
+from .redaction import last_name
+from .sources import SCRATCH, is_hub_id
+
+NVIDIA = re.compile(r"nvidia/(mit|segformer)-[\w.-]+", re.IGNORECASE | re.ASCII)
 NVIDIA_LICENCE = "https://github.com/NVlabs/SegFormer/blob/master/LICENSE"
 CODE = (
     "The code in this repository is licensed under Apache-2.0 (https://www.apache.org/licenses/LICENSE-2.0)."
@@ -58,15 +59,11 @@ def licence_for(base_model: str | None) -> Licence:
             "its licence applies to these weights too.",
             base_model=base_model,
         )
+    name = re.sub(r"[^\w. -]", "_", plain_line(last_name(f"./{base_model}")))
     return _other(
-        f"The weights derive from a local checkpoint ({Path(base_model).name}): its licence applies to these "
+        f"The weights derive from a checkpoint that is not on the Hub ({name}): its licence applies to these "
         "weights too; ask their author."
     )
-
-
-def is_hub_id(name: str) -> bool:
-    """Tell whether a name is "owner/name" on the Hub, and no local path."""
-    return bool(HUB_ID.fullmatch(name)) and not Path(name).exists()
 
 
 def _other(text: str, **fields: str) -> Licence:

@@ -5,16 +5,15 @@ from pathlib import Path
 from huggingface_hub import HfApi
 
 from .card import set_revision
-
-# Whatever else lies in the folder, or in folders below it, stays at home.
-PUBLISHED = ["*.safetensors", "*.json", "*.py", "README.md", "LICENSE"]
+from .manifest import unchanged_files, write_manifest
 
 
 def push_folder(folder: str | Path, repo_id: str, private: bool = False) -> str:
     """Create the repository where it does not exist, upload the folder, and let its card name that commit.
 
-    Two commits: the model, then its card, whose example loads the first by its hash. The folder's own card
-    gets the hash too.
+    Only the files that publishing wrote are uploaded; whatever else lies in the folder stays at home. There
+    are two commits: the model, then its card, whose example loads the first by its hash. The folder's own
+    card gets the hash too.
 
     Args:
         folder: A published folder.
@@ -23,14 +22,17 @@ def push_folder(folder: str | Path, repo_id: str, private: bool = False) -> str:
 
     Returns:
         The hash of the first commit, which is what to load.
+
+    Raises:
+        ValueError: A file was changed since, or nothing was published into the folder.
     """
-    folder, api = Path(folder), HfApi()
+    folder, names, api = Path(folder), unchanged_files(folder), HfApi()
     api.create_repo(repo_id, private=private, exist_ok=True)
-    names = [path.name for path in folder.iterdir() if path.is_file() and any(map(path.match, PUBLISHED))]
     commit = api.upload_folder(
         repo_id=repo_id, folder_path=folder, commit_message="Add the model", allow_patterns=names
     ).oid
     set_revision(folder, commit)
+    write_manifest(folder, names)
     api.upload_file(
         repo_id=repo_id,
         path_or_fileobj=folder / "README.md",

@@ -177,7 +177,7 @@ def test_class_names_cannot_break_the_card(tmp_path):
     name = "a|b\n# <script>`x`"
     row = {"id": 1, "name": name, "iou": 0.1, "boundary_iou": 0.1, "accuracy": 0.1, "pixels": 1}
     text = ModelCard.load(publish(tmp_path, classes=[row]) / "README.md").text
-    assert "| a\\|b # &lt;script>'x' | 10.00 |" in text
+    assert "| a\\|b # &lt;script&gt;\\`x\\` | 10.00 |" in text
 
 
 @pytest.mark.parametrize("base", ["nvidia/mit-b1", "nvidia/segformer-b1-finetuned-ade-512-512"])

@@ -79,6 +79,7 @@ def test_push_uploads_the_checked_folder_and_its_card_names_the_commit(hub, tmp_
     run, folder = write_run(tmp_path / "run"), tmp_path / "tiny"
     folder.mkdir()
     (folder / "private.txt").write_text("not for the Hub")
+    (folder / "service_account.json").write_text("{}")
     (folder / "notes").mkdir()
     (folder / "notes" / "secret.json").write_text("{}")  # of a published kind, but not the folder's own
     environment = os.environ | {
@@ -107,7 +108,8 @@ def test_push_uploads_the_checked_folder_and_its_card_names_the_commit(hub, tmp_
     assert made.get("visibility") == "private" or made.get("private") is True  # the library's version decides
     (model, files), (_, card) = hub.commits
     published = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
-    published.pop("private.txt")
+    for name in ("private.txt", "service_account.json", ".published.json"):
+        published.pop(name)
     assert set(files) == set(published) and set(card) == {"README.md"}
     assert all(files[name] == published[name] for name in files if name != "README.md")
     text = card["README.md"].decode()
