@@ -67,7 +67,7 @@ def affiliate(
     if kernel is not None and (bias is None or border == "mask"):
         if bias is not None:
             query, key = carried_by_embeddings(query, key, bias, kernel_size)
-        return kernel.sapa_upsample(query, key, value, kernel_size, border)
+        return kernel.assemble(query, key, value, kernel_size, border)
     implementation = plain_implementation(backend)
     dtype = torch.float64 if torch.float64 in (query.dtype, key.dtype, value.dtype) else torch.float32
     bias = None if bias is None else (bias[0].to(dtype), bias[1].to(dtype))

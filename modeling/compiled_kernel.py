@@ -14,7 +14,7 @@ import torch
 from torch.autograd import forward_ad
 
 from .backend import AUTOMATIC, HUB_COMMIT, check_backend, may_compile
-from .kernel_folder import load_local, loading
+from .kernel_folder import load_local, loading, require_kernel
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ def find_kernel(
         normalization: As in `sapa_upsample`.
 
     Returns:
-        A module with `sapa_upsample`, and `assemble` that leaves out its checks.
+        A module with the function `assemble`: `sapa_upsample` without its checks.
 
     Raises:
         ValueError: The backend is none that there is.
@@ -142,7 +142,7 @@ def _load_from_hub(repository: str, commit: str) -> ModuleType:
         from kernels import get_kernel
     except ImportError as error:
         raise RuntimeError("a kernel on the Hub needs `pip install kernels`") from error
-    return get_kernel(repository, revision=commit, trust_remote_code=[repository])
+    return require_kernel(get_kernel(repository, revision=commit, trust_remote_code=[repository]))
 
 
 def _tell(message: str) -> None:

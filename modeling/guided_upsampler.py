@@ -82,6 +82,8 @@ class GuidedUpsampler(nn.Module):
                 f"value stands in for the feature {tuple(feature.shape)} and must have its batch, height and "
                 f"width, but its shape is {tuple(value.shape)}."
             )
+        if value is not None and not value.is_floating_point():
+            raise TypeError(f"value must be a floating point tensor, got {value.dtype}.")
         check_sizes(guide.shape[2:], feature.shape[2:])
         if self.doubles:
             self._check_doubled(guide.shape[2:], feature.shape[2:])

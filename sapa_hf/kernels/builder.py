@@ -1,11 +1,10 @@
 """Build the kernel's sources into the layout of the Hub's kernels."""
 
-import json
 import shutil
 import tempfile
 from pathlib import Path
 
-from sapa_hf.modeling.kernel_folder import VARIANTS
+from sapa_hf.modeling.kernel_folder import VARIANTS, fitting_variants, read_metadata
 
 from .compilers import BuildError, Unit, compile_units, find_compiler, find_nvcc, link
 from .sources import source_digest, source_folder
@@ -33,6 +32,8 @@ def build(backend: str, output: Path, compiler: str | None = None, nvcc: str | N
     Raises:
         BuildError: A compiler is missing or refuses a source.
     """
+    if not fitting_variants():
+        raise BuildError("The kernel is for x86-64 Linux; elsewhere the operator runs in plain PyTorch.")
     sources = source_folder()
     compiler, nvcc = compiler or find_compiler(), nvcc or find_nvcc()
     if compiler is None:
@@ -60,9 +61,15 @@ def build(backend: str, output: Path, compiler: str | None = None, nvcc: str | N
 
 
 def _remove_other_builds(folder: Path, digest: str) -> None:
+    """Remove the variants that are not builds of the sources with this digest."""
     for variant in (folder / name for name in VARIANTS.values()):
-        metadata = variant / "metadata.json"
-        if metadata.is_file() and not json.loads(metadata.read_text())["id"].endswith(f"_{digest}"):
+        try:
+            stale = not read_metadata(variant)["id"].endswith(f"_{digest}")
+        except FileNotFoundError:
+            continue
+        except ValueError:  # half a build
+            stale = True
+        if stale:
             shutil.rmtree(variant)
 
 

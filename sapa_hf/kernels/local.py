@@ -1,11 +1,10 @@
 """The kernel that was built on this machine: where builds go, and which one is of the present sources."""
 
-import json
 import logging
 import os
 from pathlib import Path
 
-from sapa_hf.modeling.kernel_folder import find_variant
+from sapa_hf.modeling.kernel_folder import find_variant, read_metadata
 
 from .sources import source_digest, source_folder
 
@@ -36,13 +35,16 @@ def local_build() -> Path | None:
         return None
     for folder in dict.fromkeys((default_output(), cache_folder())):
         try:
-            metadata = find_variant(folder) / "metadata.json"
+            variant = find_variant(folder)
+            if read_metadata(variant)["id"].endswith(f"_{digest}"):
+                return folder
         except FileNotFoundError:
             continue
-        if json.loads(metadata.read_text())["id"].endswith(f"_{digest}"):
-            return folder
+        except ValueError as error:
+            logger.warning("%s", error)
+            continue
         logger.warning(
             "The kernel in %s was built from other sources; `python -m sapa_hf.kernels build` renews it.",
-            metadata.parent,
+            variant,
         )
     return None

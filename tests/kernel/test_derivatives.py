@@ -65,3 +65,11 @@ def test_transforms_are_seen_while_compiling(repository):
         with use_backend(str(repository)):
             got = torch.compile(transform, backend="aot_eager", fullgraph=True)(query)
         torch.testing.assert_close(got, transform(query))
+
+
+def test_transforms_are_asked_for_once_a_call(repository, monkeypatch):
+    asked, stack = [], torch._C._functorch.get_interpreter_stack
+    monkeypatch.setattr(torch._C._functorch, "get_interpreter_stack", lambda: asked.append(1) or stack())
+    with use_backend(str(repository)):
+        sapa_upsample(torch.randn(1, 8, 6, 4), KEY, VALUE)
+    assert len(asked) == 1

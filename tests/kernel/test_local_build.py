@@ -22,7 +22,8 @@ def output(tmp_path, monkeypatch):
 def put_variant(output, backend, digest):
     folder = output / "build" / VARIANTS[backend]
     folder.mkdir(parents=True)
-    (folder / "metadata.json").write_text(json.dumps({"id": f"_sapa_{backend}_{digest}"}))
+    metadata = {"id": f"_sapa_{backend}_{digest}", "digest": {"algorithm": "sha256", "files": {}}}
+    (folder / "metadata.json").write_text(json.dumps(metadata))
     return folder
 
 

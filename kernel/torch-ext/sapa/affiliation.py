@@ -1,11 +1,11 @@
-"""The public function: checks, common dtype, then the compiled operator."""
+"""The public functions: one that checks its arguments, and one for callers that have checked theirs."""
 
 import torch
 from torch.autograd import forward_ad
 
 from .registration import forward_op
 
-__all__ = ["sapa_upsample"]
+__all__ = ["assemble", "sapa_upsample"]
 
 
 def sapa_upsample(
@@ -34,21 +34,32 @@ def sapa_upsample(
         (B, H', W', C) in value's dtype.
 
     Raises:
-        TypeError: An argument is no floating point tensor, or kernel_size no integer.
+        TypeError: A tensor argument is not a floating point tensor, or kernel_size not an integer.
         ValueError: Shapes, devices or names do not fit.
         RuntimeError: Forward-mode AD, or a transform of torch.func other than vmap, is at work.
     """
     if _is_transformed():
         raise RuntimeError(
             "sapa: the kernel has no rule for forward-mode AD, or for torch.func's grad, vjp, jvp and what "
-            "they make up; choose plain PyTorch with SAPA_BACKEND=plain, or take torch.autograd.grad"
+            "they make up; choose plain PyTorch with SAPA_BACKEND=plain, or use torch.autograd.grad"
         )
     if not torch.compiler.is_compiling():
         _check_tensors(query, key, value)
     _check_options(kernel_size, border, normalization)
+    return assemble(query, key, value, kernel_size, border)
+
+
+def assemble(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    kernel_size: int = 5,
+    border: str = "zero",
+) -> torch.Tensor:
+    """Run `sapa_upsample` on arguments that its caller has checked, and under no transform it refuses."""
     dtype = torch.promote_types(torch.promote_types(query.dtype, key.dtype), value.dtype)
     output = forward_op(query.to(dtype), key.to(dtype), value.to(dtype), kernel_size, border == "mask")
-    return output.to(value.dtype)
+    return output.to(value.dtype)  # (B, H', W', C)
 
 
 @torch.compiler.assume_constant_result
@@ -65,23 +76,21 @@ def _check_tensors(query, key, value):
     supported = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
     for name, tensor in (("query", query), ("key", key), ("value", value)):
         if not isinstance(tensor, torch.Tensor) or tensor.dtype not in supported:
-            came = tensor.dtype if isinstance(tensor, torch.Tensor) else type(tensor).__name__
-            raise TypeError(
-                f"{name} must be a float32, float64, bfloat16 or float16 tensor, but {came} came."
-            )
+            given = tensor.dtype if isinstance(tensor, torch.Tensor) else type(tensor).__name__
+            raise TypeError(f"{name} must be a float32, float64, bfloat16 or float16 tensor, got {given}.")
         if tensor.dim() != 4:
             raise ValueError(
-                f"{name} must be channels-last (B, H, W, C), but its shape is {tuple(tensor.shape)}."
+                f"{name} must be channels-last (B, H, W, C), got a tensor of shape {tuple(tensor.shape)}."
             )
     if not query.device == key.device == value.device:
         raise ValueError(
-            "query, key and value must be on one device, but are on "
+            "query, key and value must be on one device, got "
             f"{query.device}, {key.device} and {value.device}."
         )
     if key.shape[:3] != value.shape[:3] or query.shape[0] != key.shape[0] or query.shape[3] != key.shape[3]:
         raise ValueError(
-            "query (B, H', W', d), key (B, H, W, d) and value (B, H, W, C) must agree in B, H, W and d, but "
-            f"their shapes are {tuple(query.shape)}, {tuple(key.shape)} and {tuple(value.shape)}."
+            "query (B, H', W', d), key (B, H, W, d) and value (B, H, W, C) must agree in B, H, W and d, got "
+            f"the shapes {tuple(query.shape)}, {tuple(key.shape)} and {tuple(value.shape)}."
         )
     if min(key.shape[1:3]) < 1 or query.shape[1] < key.shape[1] or query.shape[2] < key.shape[2]:
         raise ValueError(
@@ -93,10 +102,12 @@ def _check_tensors(query, key, value):
 def _check_options(kernel_size, border, normalization):
     """Refuse options that name nothing compiled."""
     if isinstance(kernel_size, bool) or not isinstance(kernel_size, int):
-        raise TypeError(f"kernel_size must be an odd integer, but {kernel_size!r} came.")
+        raise TypeError(f"kernel_size must be an odd integer, got {kernel_size!r}.")
     if kernel_size < 1 or kernel_size % 2 == 0:
-        raise ValueError(f"kernel_size must be odd and at least 1, but {kernel_size} came.")
+        raise ValueError(f"kernel_size must be odd and at least 1, got {kernel_size}.")
     if border not in ("zero", "mask"):
-        raise ValueError(f'border must be "zero" or "mask", but {border!r} came.')
+        raise ValueError(f'border must be "zero" or "mask", got {border!r}.')
     if normalization != "softmax":
-        raise ValueError(f'The kernel computes normalization="softmax" only, but {normalization!r} came.')
+        raise ValueError(
+            f'normalization must be "softmax", the only one that is compiled, got {normalization!r}.'
+        )
