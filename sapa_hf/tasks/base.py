@@ -12,7 +12,8 @@ from torch import Tensor
 from torch.utils.data import Dataset, IterableDataset
 from transformers import PreTrainedModel
 
-from sapa_hf.training.arguments import Arguments
+from sapa_hf.training.arguments import FIELDS, Arguments
+from sapa_hf.training.validation import check_task
 
 
 class Task(ABC):
@@ -33,7 +34,20 @@ class Task(ABC):
     keys: frozenset[str] = frozenset()
 
     def __init__(self, arguments: Arguments):
+        self.check_settings(arguments)
         self.arguments = arguments
+
+    @classmethod
+    def check_settings(cls, arguments: Arguments) -> None:
+        """Refuse keys that were given but that only other tasks read.
+
+        Raises:
+            ValueError: naming them and the tasks that read them.
+        """
+        from . import TASKS  # not before all tasks are there
+
+        readers = {key: [task.name for task in TASKS.values() if key in task.keys] for key in FIELDS}
+        check_task(arguments, cls.name, cls.keys, readers)
 
     @abstractmethod
     def prepare(self) -> None:

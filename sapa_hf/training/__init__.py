@@ -2,7 +2,8 @@
 
 from .arguments import Arguments
 from .loop import Trainer
-from .recipe import as_settings, parse_arguments, recipe_names
+from .parse import as_settings, parse_arguments
+from .recipe import recipe_names
 from .step import NonFiniteError
 
 __all__ = ["Arguments", "NonFiniteError", "Trainer", "as_settings", "parse_arguments", "recipe_names"]

@@ -15,14 +15,14 @@ from accelerate.utils import ProjectConfiguration, set_seed
 from sapa_hf.eval_mode import eval_mode
 from sapa_hf.provenance import peak_memory_megabytes
 
-from .arguments import Arguments
+from .arguments import FIELDS, Arguments
 from .checkpoint import Checkpoints, Progress
 from .interruption import Interruption
 from .journal import Journal
 from .loader import steps_of_batches
 from .optimizer import build_optimizer
+from .parse import as_settings
 from .randomness import preserved_randomness
-from .recipe import as_settings
 from .run_folder import RunFolder
 from .schedule import build_schedule
 from .step import NonFiniteError, StepResult, training_step
@@ -31,20 +31,6 @@ if TYPE_CHECKING:  # tasks are built upon this package, not the other way round
     from sapa_hf.tasks import Task
 
 logger = logging.getLogger(__name__)
-
-# A resumed run may differ in these settings and still be the run that was begun.
-FREE = {
-    "recipe",
-    "data_path",
-    "output_dir",
-    "resume",
-    "overwrite",
-    "checkpoint_steps",
-    "keep_checkpoints",
-    "num_workers",
-    "cpu",
-}
-FREE |= {"log_steps", "log_sample_ids", "tracker", "pictures", "eval_limit", "eval_steps", "final_split"}
 
 
 class Trainer:
@@ -56,6 +42,7 @@ class Trainer:
 
     def __init__(self, task: Task, arguments: Arguments):
         self.task, self.arguments = task, arguments
+        self.settings = as_settings(arguments, task.keys)
         run, optimization = arguments.run, arguments.optimization
         self.folder = RunFolder(run.output_dir)
         self.folder.check_free(arguments)
@@ -111,7 +98,9 @@ class Trainer:
 
     def _origin(self) -> dict:
         """Collect what a bitwise continuation depends on."""
-        settings = {key: value for key, value in as_settings(self.arguments).items() if key not in FREE}
+        settings = {
+            key: value for key, value in self.settings.items() if FIELDS[key].metadata["affects"] == "weights"
+        }
         return settings | {"world_size": self.accelerator.num_processes, "data": self.task.fingerprint()}
 
     def _start(self) -> Progress:
@@ -131,7 +120,7 @@ class Trainer:
             logger.warning("resumed from %s" if path else "nothing to resume in %s", path or self.folder.path)
         self.accelerator.wait_for_everyone()
         if self.accelerator.is_main_process:
-            self.folder.open(self.arguments, progress.step)
+            self.folder.open(self.settings, progress.step, self.arguments.run.overwrite)
         self.accelerator.wait_for_everyone()
         return progress
 
@@ -197,7 +186,7 @@ class Trainer:
             "ignored_steps": self.progress.ignored_steps,
             "peak_memory_mb": peak_memory_megabytes(self.accelerator.device),
             "recipe": self.arguments.run.recipe,
-            "settings": as_settings(self.arguments),
+            "settings": self.settings,
             "data": self.task.fingerprint(),
         }
         return self.task.report(best, self.accelerator, training, self.folder.results)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 from transformers import PreTrainedModel
@@ -45,9 +47,9 @@ class RunFolder:
                 "or choose another output_dir"
             )
 
-    def open(self, arguments: Arguments, step: int) -> None:
+    def open(self, settings: Mapping[str, Any], step: int, overwrite: bool) -> None:
         """Make the folder ready for a run that starts after `step` steps: the log ends there."""
-        if arguments.run.overwrite:
+        if overwrite:
             self._delete_run()
         self.path.mkdir(parents=True, exist_ok=True)
         for folder in (self.best, self.last):  # a crash between two renames left only the older one
@@ -55,7 +57,7 @@ class RunFolder:
             if old.exists() and not folder.exists():
                 old.rename(folder)
         self._truncate_log(step)
-        write_recipe(arguments, self.path / "recipe.yaml")
+        write_recipe(settings, self.path / "recipe.yaml")
 
     def write_log(self, line: dict) -> None:
         """Append one line to log.jsonl."""

@@ -12,7 +12,7 @@ from transformers import AutoModelForSemanticSegmentation, SegformerConfig, Segf
 
 from sapa_hf.data import get_spec, load_split
 from sapa_hf.evaluation import read_results
-from sapa_hf.training import NonFiniteError, Trainer, parse_arguments
+from sapa_hf.training import NonFiniteError, Trainer, as_settings, parse_arguments
 
 
 def test_a_run_leaves_models_results_curves_and_pictures(tmp_path):
@@ -28,6 +28,9 @@ def test_a_run_leaves_models_results_curves_and_pictures(tmp_path):
     assert all(torch.equal(value, last[name]) for name, value in model.state_dict().items())
     results = read_results(tmp_path / "results.json")
     assert results["training"]["steps"] == 8 and results["training"]["batch"] == 3
+    repeated = parse_arguments([str(tmp_path / "recipe.yaml")])
+    assert as_settings(SegmentationTask(repeated).arguments, SegmentationTask.keys) == trainer.settings
+    assert results["training"]["settings"] == trainer.settings and "metric" not in trainer.settings
     assert results["dataset"]["split"] == "test" and results["training"]["best_step"] in (4, 8)
     assert [line["step"] for line in log_lines(tmp_path)] == [2, 4, 4, 6, 8, 8]
     assert sorted(p.name for p in (tmp_path / "pictures").iterdir()) == [

@@ -8,7 +8,7 @@ import sys
 import pytest
 import torch
 from tiny_depth import GLPN
-from tiny_training import NO_DROPOUT, TINY, log_lines, optimizer_state, sample_ids, train, weights
+from tiny_training import NO_DROPOUT, log_lines, optimizer_state, sample_ids, settings_for, train, weights
 
 from sapa_hf.tasks import DepthTask, SegmentationTask
 
@@ -46,7 +46,13 @@ def two_processes(metric, tmp_path_factory):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", f"--master_port={port}"]
-    command = [*launcher, "--module", "sapa_hf.scripts.train", *TINY, *TASKS[metric][1]]
+    command = [
+        *launcher,
+        "--module",
+        "sapa_hf.scripts.train",
+        *settings_for(TASKS[metric][0]),
+        *TASKS[metric][1],
+    ]
     command.append(f"output_dir={folder}")
     result = subprocess.run(command, capture_output=True, text=True, timeout=400)
     assert result.returncode == 0, result.stderr[-9000:]

@@ -61,5 +61,6 @@ def plan_runs(
             tokens = (*settings, f"{vary}={value}", *extra, f"seed={seed}", f"output_dir={place}")
             arguments = parse_arguments(tokens)  # a wrong setting is told before the first hour of training
             check_choice("task", arguments.run.task, tuple(TASKS))
+            TASKS[arguments.run.task].check_settings(arguments)
             runs.append(PlannedRun(variant, seed, place, tokens))
     return runs

@@ -8,14 +8,13 @@ import sys
 from collections.abc import Callable, Sequence
 
 from sapa_hf.evaluation import read_results
+from sapa_hf.tasks import TASKS
 from sapa_hf.training import as_settings, parse_arguments
+from sapa_hf.training.arguments import FIELDS
 
 from .matrix import PlannedRun
 
 logger = logging.getLogger(__name__)
-# Settings that do not change what a run learns, or that name its place; what lies there is compared later.
-PLACES = {"output_dir", "resume", "overwrite", "data_path", "num_workers", "log_steps", "tracker", "pictures"}
-PLACES |= {"checkpoint_steps", "keep_checkpoints"}
 
 
 def finish_runs(runs: Sequence[PlannedRun], after_each: Callable[[], object] = lambda: None) -> None:
@@ -58,8 +57,13 @@ def is_finished(run: PlannedRun) -> bool:
     if not path.exists():
         return False
     had = read_results(path)["training"]["settings"]
-    wanted = as_settings(parse_arguments(run.tokens))
-    other = {key for key in had.keys() | wanted.keys() if had.get(key) != wanted.get(key)} - PLACES
+    arguments = parse_arguments(run.tokens)
+    wanted = as_settings(arguments, TASKS[arguments.run.task].keys)
+    other = {  # a place affects nothing here; what lies there is compared later
+        key
+        for key, value in wanted.items()
+        if had.get(key) != value and FIELDS[key].metadata["affects"] != "nothing"
+    }
     if other:
         differences = ", ".join(f"{key} {had.get(key)!r}, now {wanted.get(key)!r}" for key in sorted(other))
         raise ValueError(
