@@ -1,31 +1,28 @@
-"""Loading a trained model and its processor from a folder or the Hub, safetensors only."""
+"""Loading a saved model and its processor from a folder or the Hub: strictly, and safetensors only."""
+
+from __future__ import annotations
 
 import re
 from pathlib import Path
 
 import torch
-from transformers import (
-    AutoConfig,
-    AutoImageProcessor,
-    AutoModelForDepthEstimation,
-    AutoModelForSemanticSegmentation,
-    PretrainedConfig,
-    PreTrainedModel,
-)
+from huggingface_hub.errors import StrictDataclassError
+from transformers import AutoConfig, AutoImageProcessor, PretrainedConfig, PreTrainedModel
 from transformers.image_processing_utils import BaseImageProcessor
 
+from .model_folder import check_weights, find_folder, read_config, refuse_compiled_code
+from .tasks import Task, task_of
+from .tasks.photo_input import check_channels
+
 COMMIT = re.compile(r"[0-9a-f]{40}")
-AUTO_CLASSES = {  # how a task's architectures end
-    "ForDepthEstimation": AutoModelForDepthEstimation,
-    "ForSemanticSegmentation": AutoModelForSemanticSegmentation,
-}
 
 
 def load_model(
-    name_or_path: str,
+    name_or_path: str | Path,
     revision: str | None = None,
     trust_remote_code: bool = False,
     device: torch.device | str = "cpu",
+    dtype: torch.dtype | str = torch.float32,
 ) -> PreTrainedModel:
     """Load a model with its task's head, on a device, in eval mode.
 
@@ -37,50 +34,107 @@ def load_model(
         trust_remote_code: whether to run code that lies beside the weights; a Hub id then needs the full
             commit.
         device: where the model goes.
+        dtype: of the weights; half-precision checkpoints are computed in single precision unless another is
+            given. "auto" is as stored.
 
     Raises:
-        ValueError: remote code without a full commit, or an unknown task.
-        OSError: there is no such model, or it has no safetensors weights.
+        FileNotFoundError: there is no such folder, or something is missing in it.
+        OSError: there is no such model on the Hub, or it has no safetensors weights.
+        ValueError: remote code without a full commit, an unknown task, a config that asks for compiled code,
+            weights that are not safetensors or not those of the config.
     """
-    options = _options(name_or_path, revision, trust_remote_code)
-    config = AutoConfig.from_pretrained(name_or_path, **options)
-    auto = AUTO_CLASSES[task_ending(config, name_or_path)]
-    model = auto.from_pretrained(name_or_path, config=config, use_safetensors=True, **options)
+    folder = find_folder(name_or_path)
+    options = _options(name_or_path, folder, revision, trust_remote_code)
+    fields = _read_hub_config(name_or_path, options["revision"]) if folder is None else read_config(folder)
+    refuse_compiled_code(fields, f"The config of {name_or_path}")
+    task = task_of(fields.get("architectures"), str(name_or_path))
+    if folder is not None:
+        check_weights(folder)
+    source = str(name_or_path if folder is None else folder)
+    try:
+        config = AutoConfig.from_pretrained(source, **options)
+    except StrictDataclassError as error:
+        raise ValueError(f"the config of {name_or_path} does not fit its model: {error}") from error
+    model, keys = task.auto_class.from_pretrained(
+        source,
+        config=config,
+        dtype=dtype,
+        use_safetensors=True,
+        output_loading_info=True,
+        ignore_mismatched_sizes=True,  # so that all are listed, below
+        **options,
+    )
+    _check_keys(name_or_path, model, keys)
     return model.to(device).eval()
 
 
 def load_processor(
-    name_or_path: str, revision: str | None = None, trust_remote_code: bool = False
+    name_or_path: str | Path, revision: str | None = None, trust_remote_code: bool = False
 ) -> BaseImageProcessor | None:
-    """Load the image processor that lies beside a model; None where a folder has none."""
-    options = _options(name_or_path, revision, trust_remote_code)
-    if Path(name_or_path).is_dir() and not (Path(name_or_path) / "preprocessor_config.json").is_file():
+    """Load the image processor that lies beside a model; None where a folder has none.
+
+    It is the one that works with Pillow, so that results do not depend on whether torchvision is there.
+    """
+    folder = find_folder(name_or_path)
+    options = _options(name_or_path, folder, revision, trust_remote_code)
+    if folder is not None and not (folder / "preprocessor_config.json").is_file():
         return None
-    return AutoImageProcessor.from_pretrained(name_or_path, **options)
+    return AutoImageProcessor.from_pretrained(str(folder or name_or_path), backend="pil", **options)
 
 
-def task_ending(config: PretrainedConfig, name: str) -> str:
-    """Find how the model's architecture ends, which names its task.
+def load_for_photos(
+    name_or_path: str | Path,
+    revision: str | None = None,
+    trust_remote_code: bool = False,
+    device: torch.device | str = "cpu",
+) -> tuple[type[Task], PreTrainedModel, BaseImageProcessor | None]:
+    """Load a model that takes photos, with its task and its processor; see `load_model`.
 
     Raises:
-        ValueError: no architecture of the config belongs to a known task.
+        ValueError: it takes something else than photos of three channels, or see `load_model`.
     """
-    for architecture in config.architectures or []:
-        for ending in AUTO_CLASSES:
-            if architecture.endswith(ending):
-                return ending
-    raise ValueError(
-        f"{name} has the architectures {config.architectures}, but one of *{', *'.join(AUTO_CLASSES)} is "
-        "needed: give a model that was saved with its task's head"
-    )
+    model = load_model(name_or_path, revision, trust_remote_code, device)
+    check_channels(model, str(name_or_path))
+    processor = load_processor(name_or_path, revision, trust_remote_code)
+    return task_of([type(model).__name__], str(name_or_path)), model, processor
 
 
-def _options(name_or_path: str, revision: str | None, trust_remote_code: bool) -> dict:
+def _read_hub_config(name: str, revision: str) -> dict:
+    """Read a model's config.json from the Hub as data."""
+    try:
+        return PretrainedConfig.get_config_dict(name, revision=revision)[0]
+    except OSError as error:
+        raise OSError(f"no folder {name} here, and no such model on the Hub: {error}") from error
+
+
+def _options(name: str | Path, folder: Path | None, revision: str | None, trust_remote_code: bool) -> dict:
     """Refuse remote code from the Hub that is not pinned to one commit."""
-    local = Path(name_or_path).is_dir()
-    if trust_remote_code and not local and not COMMIT.fullmatch(revision or ""):
+    if trust_remote_code and folder is None and not COMMIT.fullmatch(revision or ""):
         raise ValueError(
-            f"trust_remote_code runs code from {name_or_path}: give as revision the 40 hexadecimal digits of "
-            f"a commit that you have read, got {revision!r}"
+            f"trust_remote_code runs code from {name}: give as revision the 40 hexadecimal digits of a "
+            f"commit that you have read, got {revision!r}"
         )
     return {"revision": revision or "main", "trust_remote_code": trust_remote_code}
+
+
+def _check_keys(name: str | Path, model: PreTrainedModel, keys: dict) -> None:
+    """Refuse weights that are not exactly those of the config: what is missing would be random."""
+    reshaped = {f"{key} ({tuple(came)} for {tuple(need)})" for key, came, need in keys["mismatched_keys"]}
+    groups = (
+        ("missing", keys["missing_keys"]),
+        ("unexpected", keys["unexpected_keys"]),
+        ("of another shape", reshaped),
+    )
+    found = [f"{len(names)} {title}: {_list(names)}" for title, names in groups if names]
+    if found:
+        upsampler = getattr(model.config, "upsampler", None)
+        variant = f" (upsampler {upsampler!r})" if upsampler else ""
+        raise ValueError(
+            f"The weights in {name} are not those of its config{variant}. {'; '.join(found)}. "
+            "Is config.json another variant's?"
+        )
+
+
+def _list(names, limit: int = 20) -> str:
+    names = sorted(names)
+    return ", ".join(names[:limit]) + (f" and {len(names) - limit} more" if len(names) > limit else "")

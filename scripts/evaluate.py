@@ -9,12 +9,13 @@ from accelerate import Accelerator
 
 from sapa_hf.command_line import argument_parser, command_line
 from sapa_hf.data import SPECS, get_spec
-from sapa_hf.evaluation import evaluate_checkpoint, results_table
+from sapa_hf.evaluation import evaluate_checkpoint
+from sapa_hf.tasks import task_options
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argument_parser("Score a segmentation or depth model on a data set.")
+    parser = argument_parser("Score a model of any task on a data set.")
     parser.add_argument("--model", required=True, help="folder written by training, or Hub id")
     parser.add_argument("--revision", help="commit of a Hub id")
     parser.add_argument(
@@ -26,14 +27,8 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--data_revision", help="commit of a Hub data set")
     parser.add_argument("--split", help="the data set's test split unless given")
-    parser.add_argument(
-        "--short_side", type=int, help="instead of the saved processor's; 0 keeps each photo's size"
-    )
-    parser.add_argument("--max_side", type=int, default=2048, help="longest side that short_side may lead to")
-    parser.add_argument("--scales", type=float, nargs="+", help="segmentation: average over these scales")
-    parser.add_argument("--crop", choices=["eigen", "garg"], help="depth: score within a benchmark's crop")
-    parser.add_argument("--max_depth", type=float, help="depth: metres that truth must lie below; 10")
-    parser.add_argument("--flip", action="store_true", help="average with the mirrored photo")
+    for option, how in (task_options("views") | task_options("scoring")).items():
+        parser.add_argument(f"--{option}", default=None, **how)
     parser.add_argument("--limit", type=int, help="number of images; all unless given")
     parser.add_argument("--on_bad", choices=["raise", "skip"], default="raise", help="at an unreadable row")
     parser.add_argument("--output", help="results file (JSON) to write")
@@ -43,30 +38,15 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 
 @command_line()
 def main(arguments: list[str] | None = None) -> None:
-    """Evaluate, print the per-class and the overall table, and write the results file."""
-    options = parse_arguments(arguments)
-    overrides = {"path": options.data_path, "revision": options.data_revision}
-    spec = get_spec(options.dataset, **{key: value for key, value in overrides.items() if value is not None})
-    split = options.split or spec.test_split
-    accelerator = Accelerator(cpu=options.cpu)
-    metric = {"crop": options.crop, "max_depth": options.max_depth}
-    metrics = evaluate_checkpoint(
-        options.model,
-        spec,
-        split,
-        accelerator,
-        revision=options.revision,
-        trust_remote_code=options.trust_remote_code,
-        short_side=options.short_side,
-        max_side=options.max_side,
-        flip=options.flip,
-        limit=options.limit,
-        on_bad=options.on_bad,
-        output=options.output,
-        metric={key: value for key, value in metric.items() if value is not None},
-        **({"scales": options.scales} if options.scales else {}),
-    )
-    accelerator.print(results_table(f"{spec.name} {split}, {metrics['images']} images", metrics))
+    """Evaluate, print the task's tables, and write the results file."""
+    options = vars(parse_arguments(arguments))
+    overrides = {"path": options.pop("data_path"), "revision": options.pop("data_revision")}
+    overrides = {key: value for key, value in overrides.items() if value is not None}
+    spec = get_spec(options.pop("dataset"), **overrides)
+    split = options.pop("split") or spec.test_split
+    accelerator = Accelerator(cpu=options.pop("cpu"))
+    task, metrics = evaluate_checkpoint(options.pop("model"), spec, split, accelerator, **options)
+    accelerator.print(task.table({f"{spec.name} {split}, {metrics['images']} images": metrics}))
     accelerator.end_training()
 
 

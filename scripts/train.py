@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from transformers.utils.logging import disable_progress_bar
 
 from sapa_hf.command_line import MISTAKE, command_line, version_line
-from sapa_hf.tasks import TASKS
+from sapa_hf.tasks import task_named
 from sapa_hf.training import NonFiniteError, Trainer, parse_arguments
 
 USAGE = "usage: train.py RECIPE [key=value ...] [--key value ...]; --help lists the keys"
@@ -37,9 +37,7 @@ def main(tokens: Sequence[str] | None = None) -> None:
     logging.getLogger("accelerate").setLevel(logging.WARNING)
     disable_progress_bar()  # of loading and saving weights, which would break ours
     arguments = parse_arguments(tokens)
-    if arguments.run.task not in TASKS:
-        raise ValueError(f"no task {arguments.run.task!r}: choose one of {', '.join(TASKS)}")
-    trainer = Trainer(TASKS[arguments.run.task](arguments), arguments)
+    trainer = Trainer(task_named(arguments.run.task)(arguments), arguments)
     table = trainer.train()
     if table and rank == 0:
         print(table)

@@ -4,9 +4,7 @@ import json
 import sys
 
 import torch.distributed as dist
-from tiny_segmentation import tiny_model, tiny_samples
-
-from sapa_hf.evaluation import evaluate_segmentation
+from tiny_segmentation import evaluate_segmentation, tiny_model, tiny_samples
 
 
 def main():
@@ -19,12 +17,8 @@ def main():
     results = evaluate_segmentation(
         tiny_model(),
         tiny_samples(5),  # two ranks take 3 and 2
-        num_labels=4,
         short_side=32,
-        rank=dist.get_rank(),
-        world_size=dist.get_world_size(),
-        reduce=reduce,
-        progress=False,
+        share={"rank": dist.get_rank(), "world_size": dist.get_world_size(), "reduce": reduce},
     )
     if dist.get_rank() == 0:
         with open(sys.argv[1], "w") as file:

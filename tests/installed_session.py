@@ -16,7 +16,7 @@ import torch  # noqa: E402
 
 import sapa_hf  # noqa: E402
 from sapa_hf.metrics import load_metric  # noqa: E402
-from sapa_hf.publishing import FAMILIES  # noqa: E402
+from sapa_hf.publishing import families  # noqa: E402
 from sapa_hf.training import parse_arguments, recipe_names  # noqa: E402
 
 for module in pkgutil.walk_packages(sapa_hf.__path__, "sapa_hf."):
@@ -27,7 +27,7 @@ recipes = recipe_names()
 assert "segformer_tiny_scenes" in recipes
 for recipe in recipes:
     parse_arguments([recipe])
-for family in FAMILIES.values():
+for family in families():
     assert "{{ card_data }}" in family.template_text()
 for metric in ("mean_iou", "boundary_iou"):
     load_metric(metric)

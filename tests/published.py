@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import torch
-from transformers import SegformerImageProcessor
+from transformers import SegformerImageProcessorPil
 
 from sapa_hf import SapaSegformerConfig, SapaSegformerForSemanticSegmentation
 from sapa_hf.data import get_spec
@@ -37,7 +37,7 @@ def tiny_model(upsampler="sapa-g", **config):
 
 def save_model(folder, model):
     model.save_pretrained(folder)
-    SegformerImageProcessor(size={"height": 64, "width": 64}).save_pretrained(folder)
+    SegformerImageProcessorPil(size={"height": 64, "width": 64}).save_pretrained(folder)
 
 
 def write_run(run: Path, checkpoint=None, best_step=20, classes=(), upsampler="sapa-g"):

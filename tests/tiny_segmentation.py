@@ -4,6 +4,9 @@ import numpy as np
 import torch
 from transformers import SegformerConfig, SegformerForSemanticSegmentation
 
+from sapa_hf.tasks.scoring import score_model
+from sapa_hf.tasks.segmentation import SegmentationScores, WholeImage
+
 
 def tiny_model(num_labels=4):
     torch.manual_seed(0)
@@ -30,3 +33,11 @@ def tiny_samples(count=5, num_labels=4, ignore_index=255):
         image = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
         samples.append({"id": f"drawn[{index}]", "image": image, "labels": labels})
     return samples
+
+
+def evaluate_segmentation(model, samples, *, num_labels=4, ignore_index=255, share=None, **views):
+    """Score a model at the photos' own size, unless the views say otherwise."""
+    inference = WholeImage(**{"short_side": 0} | views)
+    return score_model(
+        model, samples, inference, SegmentationScores(num_labels, ignore_index), **(share or {})
+    )

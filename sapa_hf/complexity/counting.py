@@ -67,7 +67,8 @@ def count_upsampler(upsampler: nn.Module, guide: tuple[int, int, int], feature: 
 
 def _image(model: nn.Module, height: int, width: int) -> torch.Tensor:
     like = next(model.parameters())
-    return torch.zeros(1, 3, height, width, device=like.device, dtype=like.dtype)
+    channels = getattr(getattr(model, "config", None), "num_channels", 3)
+    return torch.zeros(1, channels, height, width, device=like.device, dtype=like.dtype)
 
 
 @torch.no_grad()

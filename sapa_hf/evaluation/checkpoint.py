@@ -1,19 +1,15 @@
 """Evaluation of a saved model on a split of a data set, on one process or several."""
 
-from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
+from typing import Any
 
 from accelerate import Accelerator
-from transformers import PreTrainedModel
 
-from ..data import DatasetSpec, Samples, load_split
-from ..load import load_model, load_processor, task_ending
-from .depth import evaluate_depth
+from ..data import DatasetSpec
+from ..load import load_for_photos
+from ..tasks import Task, check_options
+from ..tasks.scoring import score_model, share_of
 from .results import write_results
-from .segmentation import evaluate_segmentation
-from .whole_depth import depth_format
-from .whole_image import input_format
 
 
 def evaluate_checkpoint(
@@ -24,13 +20,12 @@ def evaluate_checkpoint(
     *,
     revision: str | None = None,
     trust_remote_code: bool = False,
-    short_side: int | None = None,
     limit: int | None = None,
     on_bad: str = "raise",
     output: str | Path | None = None,
-    metric: Mapping | None = None,
-    **views,
-) -> dict:
+    progress: bool = True,
+    **options: Any,
+) -> tuple[type[Task], dict]:
     """Score a saved model of any task; every process gets the result, the first writes the results file.
 
     Args:
@@ -40,67 +35,46 @@ def evaluate_checkpoint(
         accelerator: says which device and which share of the images are this process's.
         revision: see `load_model`.
         trust_remote_code: see `load_model`.
-        short_side: see `input_format` and `depth_format`.
         limit: number of images; None for all.
         on_bad: "raise" or "skip" at an unreadable row; see `Samples`.
         output: path of the results file; None for none.
-        metric: options of the depth metric, over the benchmark's own: min_depth, max_depth, crop.
-        views: further arguments of `WholeImage` (max_side, multiple, scales, flip) or `WholeDepth`.
+        progress: whether the first process shows a bar.
+        options: the task's `views` and `scoring`, such as short_side or crop; None is as if not given.
+
+    Returns:
+        The model's task, and its metrics, images, skipped and images_per_second.
 
     Raises:
-        ValueError: model and data set do not fit, or see `evaluate_segmentation` and `evaluate_depth`.
+        ValueError: the task does not have an option, or model and data set do not fit.
     """
-    model = load_model(name_or_path, revision, trust_remote_code, accelerator.device)
-    processor = load_processor(name_or_path, revision, trust_remote_code)
-    ending = task_ending(model.config, name_or_path)
-    _refuse_foreign_options(name_or_path, ending, {"scales": views.get("scales")} | dict(metric or {}))
-    if ending == "ForDepthEstimation":
-        metric = {**spec.depth_metric, **(metric or {})}
-        task, target, score = "depth-estimation", "depth", partial(evaluate_depth, metric=metric)
-        protocol = depth_format(processor, short_side) | views
-        recorded = protocol | {"metric": metric}
-    else:
-        task, target, score = "image-segmentation", "labels", _segmentation(name_or_path, model, spec)
-        protocol = recorded = input_format(processor, short_side) | views
-    metrics = score(
+    options = {option: value for option, value in options.items() if value is not None}
+    task, model, processor = load_for_photos(name_or_path, revision, trust_remote_code, accelerator.device)
+    check_options(task, options, str(name_or_path))
+    try:
+        task.check_data(model, processor, spec)
+        inference = task.inference(processor, **_of(task.views, options))
+    except ValueError as error:
+        raise ValueError(f"{name_or_path}: {error}") from error
+    scoring = _of(task.scoring, options)
+    metrics = score_model(
         model,
-        Samples(load_split(spec, split), spec, target=target, on_bad=on_bad),
-        device=accelerator.device,
-        rank=accelerator.process_index,
-        world_size=accelerator.num_processes,
-        reduce=partial(accelerator.reduce, reduction="sum"),
+        task.samples(spec, split, on_bad),
+        inference,
+        task.scores(spec, **scoring),
         limit=limit,
-        **protocol,
+        progress=progress,
+        **share_of(accelerator),
     )
     if output is not None and accelerator.is_main_process:
-        source = {"name_or_path": str(name_or_path), "revision": revision}
-        evaluation = recorded | {"limit": limit}
-        extra = {"task": task, "split": split, "evaluation": evaluation, "checkpoint": source}
+        extra = {
+            "task": task.name,
+            "split": split,
+            "evaluation": inference.protocol | task.scoring_protocol(spec, **scoring) | {"limit": limit},
+            "checkpoint": {"name_or_path": str(name_or_path), "revision": revision},
+        }
         write_results(output, metrics, model, spec, extra)
-    return metrics
+    return task, metrics
 
 
-def _refuse_foreign_options(name: str, ending: str, options: Mapping) -> None:
-    """Refuse what only the other task's evaluation has, rather than leave it out in silence."""
-    depth = ending == "ForDepthEstimation"
-    foreign, task = ({"scales"}, "segmentation") if depth else ({"min_depth", "max_depth", "crop"}, "depth")
-    given = sorted(key for key in foreign if options.get(key) is not None)
-    if given:
-        raise ValueError(
-            f"{', '.join(given)} came, which only {task} has, but {name} is no model of that: leave it out."
-        )
-
-
-def _segmentation(name: str, model: PreTrainedModel, spec: DatasetSpec) -> Callable[..., dict]:
-    """Make the evaluation of a segmentation model that knows the data set's classes."""
-    if model.config.num_labels != spec.num_labels:
-        raise ValueError(
-            f"{name} knows {model.config.num_labels} classes but {spec.name} has {spec.num_labels}: "
-            "evaluate it on the data set it was trained for"
-        )
-    return partial(
-        evaluate_segmentation,
-        num_labels=spec.num_labels,
-        ignore_index=spec.ignore_index,
-        id2label=spec.id2label,
-    )
+def _of(offered: dict, options: dict) -> dict:
+    return {option: value for option, value in options.items() if option in offered}

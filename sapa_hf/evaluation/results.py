@@ -11,6 +11,7 @@ from torch import nn
 
 from ..atomic_write import atomic_write
 from ..provenance import hardware, source_commit, versions, weights_digest
+from ..tasks import task_of
 from .results_schema import check_results, parse_results
 
 
@@ -36,7 +37,7 @@ def write_results(
     extra = dict(extra)
     metrics = dict(metrics)
     results = {
-        "task": extra.pop("task", "image-segmentation"),
+        "task": extra.pop("task", None) or task_of([type(model).__name__]).name,
         "dataset": {
             "name": spec.name,
             "path": None if spec.path is None else str(spec.path),

@@ -1,24 +1,22 @@
 """The predictor of a model's task."""
 
+from pathlib import Path
+from typing import Any
+
 import torch
 
-from ..load import load_model, load_processor, task_ending
-from .depth import DepthPredictor
-from .segmentation import SegmentationPredictor
-
-PREDICTORS = {  # a new task: one file and one line here
-    "ForDepthEstimation": DepthPredictor,
-    "ForSemanticSegmentation": SegmentationPredictor,
-}
+from ..load import load_for_photos
+from ..tasks import check_options
+from ..tasks.scoring import Predictor
 
 
 def load_predictor(
-    name_or_path: str,
+    name_or_path: str | Path,
     revision: str | None = None,
     trust_remote_code: bool = False,
     device: torch.device | str = "cpu",
-    **options,
-):
+    **options: Any,
+) -> Predictor:
     """Load a model, its processor, and the predictor of its task.
 
     Args:
@@ -26,11 +24,15 @@ def load_predictor(
         revision: commit of a Hub id.
         trust_remote_code: see `load_model`.
         device: where the model goes.
-        options: go to the predictor.
+        options: the task's `views`, such as short_side or flip; None is as if not given.
 
-    Returns:
-        An object with `predict(image, name)` and `pictures(image, prediction)`.
+    Raises:
+        ValueError: the task does not have an option, or see `load_for_photos`.
     """
-    model = load_model(name_or_path, revision, trust_remote_code, device)
-    processor = load_processor(name_or_path, revision, trust_remote_code)
-    return PREDICTORS[task_ending(model.config, name_or_path)](model, processor, **options)
+    options = {option: value for option, value in options.items() if value is not None}
+    task, model, processor = load_for_photos(name_or_path, revision, trust_remote_code, device)
+    check_options(task, options, str(name_or_path))
+    try:
+        return task.predictor(model, processor, **options)
+    except ValueError as error:
+        raise ValueError(f"{name_or_path}: {error}") from error

@@ -2,20 +2,19 @@
 
 from .card import write_card
 from .check import check_folder
-from .family import FAMILIES, Family
+from .family import Family, families, family_of
 from .folder import assemble_folder
 from .push import push_folder
 from .sources import find_model, find_results, recorded_base
-from .strict import load_strict
 
 __all__ = [
-    "FAMILIES",
     "Family",
     "assemble_folder",
     "check_folder",
+    "families",
+    "family_of",
     "find_model",
     "find_results",
-    "load_strict",
     "push_folder",
     "recorded_base",
     "write_card",

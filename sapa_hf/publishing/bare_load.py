@@ -26,10 +26,11 @@ def main(folder: str, source: str, target: str) -> None:
 
     torch.set_num_threads(1)
     config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=True)
-    transformers.AutoImageProcessor.from_pretrained(folder)
+    transformers.AutoImageProcessor.from_pretrained(folder, backend="pil")
     pixels, outputs = load_file(source)["pixel_values"], {}
     for auto_class in sorted(name for name in config.auto_map if name.startswith("AutoModel")):
-        model = getattr(transformers, auto_class).from_pretrained(folder, trust_remote_code=True).eval()
+        model = getattr(transformers, auto_class).from_pretrained(folder, trust_remote_code=True)
+        model = model.float().eval()  # whichever precision the weights are stored in
         with torch.no_grad():
             outputs[auto_class] = model(pixels)[0].contiguous()
     save_file(outputs, target)

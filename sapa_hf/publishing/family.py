@@ -1,85 +1,65 @@
-"""The families of models that can be published, and what their cards need to know."""
+"""What the card of a model needs to know about its task and its network."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib.resources import files
 
 from transformers import PretrainedConfig
+
+from sapa_hf.tasks import Architecture, Task, known_architectures
 
 
 @dataclass(frozen=True)
 class Family:
-    """What the models of one config type have in common on the Hub.
+    """The models of one config type on the Hub.
 
     Attributes:
-        template: File in model_cards/.
-        pipeline_tag: The Hub's name of the task.
-        tags: For the Hub's search.
-        metrics: Key in the results file -> how a reader calls it; the first decides.
-        percent: Whether a reader sees the metrics as per cent rather than as they are.
+        task: Theirs.
+        architecture: Their network.
     """
 
-    template: str
-    pipeline_tag: str
-    tags: tuple[str, ...]
-    metrics: dict[str, str]
-    percent: bool = True
+    task: type[Task]
+    architecture: Architecture
+
+    @property
+    def pipeline_tag(self) -> str:
+        """The Hub's name of the task."""
+        return self.task.name
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """For the Hub's search."""
+        return self.architecture.tags
+
+    @property
+    def metrics(self) -> Mapping[str, str]:
+        """Key in the results file -> how a reader calls it; the first decides."""
+        return self.task.card_metrics
+
+    @property
+    def percent(self) -> bool:
+        """Whether a reader sees the metrics as per cent rather than as they are."""
+        return self.task.percent
 
     def template_text(self) -> str:
         """Read the card template."""
-        return (files("sapa_hf.model_cards") / self.template).read_text(encoding="utf-8")
+        return self.architecture.card_template()
 
 
-DEPTH_METRICS = {
-    "abs_rel": "abs rel (lower is better)",
-    "rmse": "RMSE, m (lower is better)",
-    "log10": "log10 (lower is better)",
-    "sq_rel": "sq rel (lower is better)",
-    "rmse_log": "RMSE log (lower is better)",
-    "silog": "SILog, hundredths (lower is better)",
-    "delta1": "share within a factor of 1.25 (higher is better)",
-    "delta2": "share within a factor of 1.25^2 (higher is better)",
-    "delta3": "share within a factor of 1.25^3 (higher is better)",
-}
-
-# A new family is a template and an entry here, by its config's model_type.
-FAMILIES = {
-    "sapa_bts": Family(
-        template="bts.md",
-        pipeline_tag="depth-estimation",
-        tags=("depth-estimation", "feature-upsampling", "sapa", "bts", "vision"),
-        metrics=DEPTH_METRICS,
-        percent=False,
-    ),
-    "sapa_glpn": Family(
-        template="glpn.md",
-        pipeline_tag="depth-estimation",
-        tags=("depth-estimation", "feature-upsampling", "sapa", "glpn", "vision"),
-        metrics=DEPTH_METRICS,
-        percent=False,
-    ),
-    "sapa_segformer": Family(
-        template="segformer.md",
-        pipeline_tag="image-segmentation",
-        tags=("semantic-segmentation", "feature-upsampling", "sapa", "segformer", "vision"),
-        metrics={
-            "mean_iou": "mean IoU",
-            "boundary_iou": "boundary IoU",
-            "mean_accuracy": "mean accuracy",
-            "overall_accuracy": "pixel accuracy",
-        },
-    ),
-}
+def families() -> Iterator[Family]:
+    """Go through all families."""
+    return (Family(task, architecture) for task, architecture in known_architectures())
 
 
-def family_of(config: PretrainedConfig | dict) -> Family:
+def family_of(config: PretrainedConfig | Mapping) -> Family:
     """Find the family of a config, or say which there are.
 
     Raises:
         ValueError: No family has this model_type.
     """
-    kind = config.get("model_type") if isinstance(config, dict) else config.model_type
-    if kind not in FAMILIES:
+    kind = config.get("model_type") if isinstance(config, Mapping) else config.model_type
+    known = {family.architecture.model_type: family for family in families()}
+    if kind not in known:
         raise ValueError(
-            f"A model of type {kind!r} cannot be published from here; the families are {', '.join(FAMILIES)}."
+            f"A model of type {kind!r} cannot be published from here; the families are {', '.join(known)}."
         )
-    return FAMILIES[kind]
+    return known[kind]

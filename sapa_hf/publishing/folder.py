@@ -6,18 +6,21 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoImageProcessor, PreTrainedModel
+from transformers import PreTrainedModel
 from transformers.image_processing_utils import BaseImageProcessor
 
 from sapa_hf.evaluation.results import describe_model
 from sapa_hf.evaluation.results_schema import SCHEMA, check_results
 
+from ..load import load_model, load_processor
+from ..model_folder import find_folder, read_config
+from ..tasks.photo_input import ROUNDED
 from .card import write_card
+from .family import family_of
 from .licence import licence_for
 from .manifest import replace_files
 from .redaction import redact
 from .sources import RESULTS, base_of, dataset_id
-from .strict import load_strict
 
 CONFIG, PROCESSOR = "config.json", "preprocessor_config.json"
 PROSE = ("per_class", "hardware", "versions")  # where "door/window" is not a path
@@ -52,7 +55,8 @@ def assemble_folder(
     """
     source, output = Path(source), Path(output)
     _check_output(source, output, overwrite)
-    model = load_strict(source)
+    family_of(read_config(find_folder(source)))
+    model = load_model(source, dtype="auto")  # published as it was stored
     base_model = base_model or base_of(results)
     if results is not None:
         check_results(results, RESULTS)
@@ -62,7 +66,7 @@ def assemble_folder(
         raise FileNotFoundError(
             f"{source / PROCESSOR} does not exist: save the image processor beside the model."
         )
-    processor = AutoImageProcessor.from_pretrained(source, trust_remote_code=False)
+    processor = load_processor(source)
     output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".publishing-", dir=output) as partial:
         _write_model(Path(partial), model, processor)
@@ -89,7 +93,7 @@ def _write_model(folder: Path, model: PreTrainedModel, processor: BaseImageProce
     config, known = type(model.config), {"architectures", "auto_map", "dtype", "transformers_version"}
     _keep_fields(folder / CONFIG, known | config().to_dict().keys() - {"_name_or_path"})
     known = type(processor)().to_dict().keys() | processor.valid_kwargs.__annotations__.keys()
-    _keep_fields(folder / PROCESSOR, known | {"image_processor_type"})
+    _keep_fields(folder / PROCESSOR, known | {"image_processor_type", ROUNDED})
 
 
 def _keep_fields(path: Path, known: Collection[str]) -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from sapa_hf.evaluation.results import read_results
 
+from ..load import load_model
 from ..provenance import weights_digest
 from .redaction import last_name
-from .strict import load_strict
 
 RESULTS = "results.json"
 SCRATCH = "scratch"
@@ -40,11 +40,11 @@ def find_results(run: str | Path, model: str = "best") -> dict | None:
     results.json counts. Results without a digest of the weights are never offered.
 
     Raises:
-        ValueError: The results file is damaged, or the model's weights are; see `load_strict`.
+        ValueError: The results file is damaged, or the model's weights are; see `load_model`.
     """
     results = recorded_results(run, model)
     measured = results and results["model"].get("weights")
-    if not measured or measured != weights_digest(load_strict(find_model(run, model))):
+    if not measured or measured != weights_digest(load_model(find_model(run, model))):
         return None
     return results
 

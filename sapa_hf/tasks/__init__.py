@@ -1,9 +1,35 @@
-"""Tasks by name: what is learnt, scored and drawn. A new task is a new file and a line here."""
+"""Tasks: everything that differs between them. A new task is a module here and a line in this file."""
 
+from .architecture import Architecture, Figure
 from .base import Task
 from .depth import DepthTask
+from .images import ImageTask
+from .registry import (
+    TASKS,
+    check_options,
+    known_architectures,
+    register_task,
+    task_named,
+    task_of,
+    task_options,
+)
 from .segmentation import SegmentationTask
 
-TASKS: dict[str, type[Task]] = {task.name: task for task in (DepthTask, SegmentationTask)}
+for _task in (DepthTask, SegmentationTask):
+    register_task(_task)
 
-__all__ = ["TASKS", "DepthTask", "SegmentationTask", "Task"]
+__all__ = [
+    "TASKS",
+    "Architecture",
+    "DepthTask",
+    "Figure",
+    "ImageTask",
+    "SegmentationTask",
+    "Task",
+    "check_options",
+    "known_architectures",
+    "register_task",
+    "task_named",
+    "task_of",
+    "task_options",
+]

@@ -1,4 +1,4 @@
-"""What every task on photos with a target of their size shares: its data set and samples."""
+"""What every task on photos with a target of their size shares: its data set, samples and scores."""
 
 from __future__ import annotations
 
@@ -7,10 +7,24 @@ from collections.abc import Callable
 from functools import cached_property, partial
 from typing import Any
 
-from sapa_hf.data import DatasetSpec, Samples, StreamedSamples, get_spec, load_split, survey_split
+import numpy as np
+from accelerate import Accelerator
+from PIL import Image
+from transformers import PreTrainedModel
+
+from sapa_hf.data import (
+    DatasetSpec,
+    Samples,
+    StreamedSamples,
+    collate,
+    get_spec,
+    load_split,
+    survey_split,
+)
 
 from .base import Task
 from .fingerprint import data_fingerprint
+from .scoring import Inference, score_model, share_of
 
 
 class ImageTask(Task):
@@ -22,16 +36,25 @@ class ImageTask(Task):
 
     target: str
 
+    @abstractmethod
+    def transform(self) -> Callable:
+        """Make the recipe's random transform of a training sample."""
+
+    @abstractmethod
+    def strip(self, sample: dict, prediction: np.ndarray) -> Image.Image:
+        """Draw a sample beside what was predicted for it."""
+
+    @classmethod
+    def samples(cls, spec: DatasetSpec, split: str, on_bad: str = "raise") -> Samples:
+        """Open a split with the images as they are."""
+        return Samples(load_split(spec, split), spec, target=cls.target, on_bad=on_bad)
+
     @cached_property
     def spec(self) -> DatasetSpec:
         """The data set, as the recipe names and overrides it."""
         data = self.arguments.data
         path = {} if data.data_path is None else {"path": data.data_path}
         return get_spec(data.dataset, **path, **data.data_fields)
-
-    @abstractmethod
-    def transform(self) -> Callable:
-        """Make the recipe's random transform of a training sample."""
 
     def prepare(self) -> None:
         """Open the training, evaluation and final splits, and look at their labels."""
@@ -70,10 +93,41 @@ class ImageTask(Task):
             **options,
         )
 
+    def collate(self, items: list[dict]) -> dict[str, Any]:
+        """Join samples."""
+        return collate(items)
+
+    def evaluate(self, model: PreTrainedModel, accelerator: Accelerator) -> dict[str, float | list]:
+        """Score whole images of the evaluation split."""
+        limit = self.arguments.evaluation.eval_limit
+        return self._score(model, accelerator, self._eval_samples, limit)
+
+    def evaluate_final(self, model: PreTrainedModel, accelerator: Accelerator) -> dict[str, float | list]:
+        """Score whole images of the final split."""
+        return self._score(model, accelerator, self._final_samples)
+
+    def pictures(self, model: PreTrainedModel) -> dict[str, Image.Image]:
+        """Draw a few images of the evaluation split."""
+        strips = {}
+        for number in range(min(self.arguments.evaluation.pictures, len(self._eval_samples))):
+            sample = self._eval_samples[number]
+            predicted = self._inference.predict(model, sample["image"], f"image {sample['id']}")
+            strips[f"{number}"] = self.strip(sample, predicted)
+        return strips
+
     @property
     def final_split(self) -> str:
         """The split that the results file is about."""
         return self.arguments.evaluation.final_split or self.spec.test_split
+
+    @property
+    def protocol(self) -> dict[str, Any]:
+        """How the run scores its images: as its saved processor prepares them."""
+        return self._inference.protocol
+
+    @cached_property
+    def _inference(self) -> Inference:
+        return self.inference(self.processor())
 
     @cached_property
     def _train_split(self):
@@ -81,13 +135,20 @@ class ImageTask(Task):
 
     @cached_property
     def _eval_samples(self) -> Samples:
-        return self._whole_images(self.spec.eval_split)
+        return self.samples(self.spec, self.spec.eval_split, self.arguments.data.on_bad)
 
     @cached_property
     def _final_samples(self) -> Samples:
-        return self._whole_images(self.final_split)
+        return self.samples(self.spec, self.final_split, self.arguments.data.on_bad)
 
-    def _whole_images(self, split: str) -> Samples:
-        """The images of a split as they are."""
-        dataset = load_split(self.spec, split)
-        return Samples(dataset, self.spec, target=self.target, on_bad=self.arguments.data.on_bad)
+    def _run_scores(self):
+        """Make the scores of this run's data."""
+        return self.scores(self.spec)
+
+    def _score(
+        self, model: PreTrainedModel, accelerator: Accelerator, samples: Samples, limit: int | None = None
+    ) -> dict[str, float | list]:
+        """Score images, shared out over the ranks."""
+        return score_model(
+            model, samples, self._inference, self._run_scores(), limit=limit, **share_of(accelerator)
+        )

@@ -5,11 +5,12 @@ from __future__ import annotations
 import difflib
 import logging
 from collections import Counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from transformers import PretrainedConfig, PreTrainedModel
 
-from sapa_hf.training.arguments import ModelArguments
+if TYPE_CHECKING:  # training is built upon tasks, not the other way round
+    from sapa_hf.training.arguments import ModelArguments
 
 logger = logging.getLogger(__name__)
 

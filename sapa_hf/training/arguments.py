@@ -121,7 +121,7 @@ class EvaluationArguments:
         None, "score only so many images while training", POSITIVE, affects="results"
     )
     eval_short_side: int | None = setting(512, "short side images are resized to; null keeps", POSITIVE)
-    eval_max_side: int = setting(2048, "longest side after that resize", POSITIVE)
+    eval_max_side: int = setting(2048, "longest side after that resize", POSITIVE, by_task=True)
     eval_multiple: int = setting(32, "sides are rounded to multiples of this", POSITIVE, by_task=True)
     metric: dict[str, Any] = setting(
         {}, "depth: options of the metric, such as {crop: eigen, max_depth: 10}", by_task=True

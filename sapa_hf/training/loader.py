@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
-from typing import TYPE_CHECKING
 
 import torch
 from accelerate import Accelerator
 from torch.utils.data import DataLoader, IterableDataset
 
+from sapa_hf.tasks import Task
+
 from .arguments import Arguments
 from .checkpoint import Progress
 from .interruption import ignore_in_worker
 from .sampler import MicroBatches
-
-if TYPE_CHECKING:
-    from sapa_hf.tasks import Task
 
 
 def steps_of_batches(

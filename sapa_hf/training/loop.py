@@ -7,13 +7,15 @@ import math
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from accelerate import Accelerator
 from accelerate.utils import ProjectConfiguration, set_seed
 
 from sapa_hf.eval_mode import eval_mode
+from sapa_hf.evaluation import write_results
+from sapa_hf.load import load_model
 from sapa_hf.provenance import peak_memory_megabytes
+from sapa_hf.tasks import Task
 
 from .arguments import FIELDS, Arguments
 from .checkpoint import Checkpoints, Progress
@@ -26,9 +28,6 @@ from .randomness import preserved_randomness
 from .run_folder import RunFolder
 from .schedule import build_schedule
 from .step import NonFiniteError, StepResult, training_step
-
-if TYPE_CHECKING:  # tasks are built upon this package, not the other way round
-    from sapa_hf.tasks import Task
 
 logger = logging.getLogger(__name__)
 
@@ -175,8 +174,7 @@ class Trainer:
         if not self.folder.best.exists():  # no evaluation gave a finite figure
             self.progress.best_step = self.progress.step
             self._save_model(self.folder.best)
-        model = self.accelerator.unwrap_model(self.model)
-        best = type(model).from_pretrained(self.folder.best).to(self.accelerator.device).eval()
+        best = load_model(self.folder.best, device=self.accelerator.device)
         training = {
             "steps": self.progress.step,
             "best_step": self.progress.best_step,
@@ -189,7 +187,14 @@ class Trainer:
             "settings": self.settings,
             "data": self.task.fingerprint(),
         }
-        return self.task.report(best, self.accelerator, training, self.folder.results)
+        figures = self.task.evaluate_final(best, self.accelerator)
+        spec, split = self.task.spec, self.task.final_split
+        if self.accelerator.is_main_process:
+            extra = {"task": self.task.name, "split": split, "training": training}
+            extra["evaluation"] = self.task.protocol
+            write_results(self.folder.results, figures, best, spec, extra)
+        self.accelerator.wait_for_everyone()
+        return self.task.table({f"{spec.name} {split}": figures})
 
     def _close(self) -> None:
         """End the trackers and the process group.

@@ -30,23 +30,3 @@ def check_arguments(arguments: Arguments) -> None:
         raise ValueError(
             "`resume` and `overwrite` contradict each other: one keeps an earlier run, the other deletes it"
         )
-
-
-def check_task(arguments: Arguments, name: str, keys: frozenset[str], readers: dict[str, list[str]]) -> None:
-    """Refuse keys that were given but that the chosen task does not read.
-
-    Args:
-        arguments: Of the run.
-        name: The task.
-        keys: The settings that it reads among those that not all tasks do.
-        readers: For each such setting, the names of the tasks that read it.
-
-    Raises:
-        ValueError: naming the keys and the tasks that read them.
-    """
-    unread = [key for key in FIELDS if FIELDS[key].metadata["by_task"] and key in arguments.given - keys]
-    if unread:
-        apply = [
-            f"`{key}` applies only to {' and '.join(readers.get(key, ())) or 'no task'}" for key in unread
-        ]
-        raise ValueError(f"{', '.join(apply)}; the task is {name}: leave it out.")

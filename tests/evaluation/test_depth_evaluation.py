@@ -4,20 +4,20 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from transformers import DPTImageProcessor, GLPNImageProcessor
+from transformers import DPTImageProcessorPil
 from transformers.modeling_outputs import DepthEstimatorOutput
 
 from sapa_hf.data import Samples, get_spec, load_split
-from sapa_hf.evaluation import (
-    WholeDepth,
-    depth_format,
-    evaluate_constant_depth,
-    evaluate_depth,
-    mean_depth,
-    results_table,
-)
 from sapa_hf.pictures import colourize_depth, depth_range, with_depth_scale
-from sapa_hf.predict import DepthPredictor
+from sapa_hf.tasks import DepthTask
+from sapa_hf.tasks.depth import (
+    DepthPredictor,
+    DepthScores,
+    WholeDepth,
+    evaluate_constant_depth,
+    mean_depth,
+)
+from sapa_hf.tasks.scoring import score_model
 
 
 class Brightness(torch.nn.Module):
@@ -32,7 +32,11 @@ class Brightness(torch.nn.Module):
         return DepthEstimatorOutput(predicted_depth=depth * self.scale)
 
 
-AS_IS = {"mean": (0.0,) * 3, "std": (1.0,) * 3}
+AS_IS = DPTImageProcessorPil(do_resize=False, do_normalize=False)
+
+
+def evaluate_depth(model, samples, **share):
+    return score_model(model, samples, WholeDepth(AS_IS), DepthScores(), **share)
 
 
 def rooms(count=5):
@@ -46,26 +50,22 @@ def rooms(count=5):
 
 
 def test_prediction_is_resized_to_the_photos_size_and_scored_there():
-    results = evaluate_depth(Brightness(), list(rooms()), progress=False, **AS_IS)
+    results = evaluate_depth(Brightness(), list(rooms()))
     assert results["images"] == 5 and results["abs_rel"] < 0.03 and results["delta1"] > 0.99
 
 
 def test_ranks_sum_to_what_one_process_finds():
     samples, sums = list(rooms()), []
-    whole = evaluate_depth(Brightness(1.1), samples, progress=False, **AS_IS)
+    whole = evaluate_depth(Brightness(1.1), samples)
     for rank in range(2):  # what each rank hands to the reduction
 
         def keep(tensor):
             sums.append(tensor.clone())
             return tensor
 
-        evaluate_depth(
-            Brightness(1.1), samples, rank=rank, world_size=2, reduce=keep, progress=False, **AS_IS
-        )
+        evaluate_depth(Brightness(1.1), samples, rank=rank, world_size=2, reduce=keep)
     totals = iter([sums[0] + sums[2], sums[1] + sums[3]])
-    merged = evaluate_depth(
-        Brightness(1.1), samples, world_size=2, reduce=lambda _: next(totals), progress=False, **AS_IS
-    )
+    merged = evaluate_depth(Brightness(1.1), samples, world_size=2, reduce=lambda _: next(totals))
     assert merged["images"] == 5
     for key in ("abs_rel", "rmse", "silog", "delta1"):
         np.testing.assert_allclose(merged[key], whole[key], rtol=1e-12)
@@ -74,23 +74,15 @@ def test_ranks_sum_to_what_one_process_finds():
 def test_flip_averages_and_short_side_resizes():
     sample = next(rooms(1))
     model = Brightness()
-    plain, flipped = (WholeDepth(flip=f, **AS_IS).predict(model, sample["image"]) for f in (False, True))
+    plain, flipped = (WholeDepth(AS_IS, flip=f).predict(model, sample["image"]) for f in (False, True))
     np.testing.assert_allclose(plain, flipped, atol=0.2)  # a ramp mirrors to a ramp
     assert WholeDepth(short_side=16).pixel_values(sample["image"]).shape == (1, 3, 16, 19)
-    assert WholeDepth(short_side=16, **AS_IS).predict(model, sample["image"]).shape == (33, 40)
+    assert WholeDepth(AS_IS, short_side=16).predict(model, sample["image"]).shape == (33, 40)
 
 
 def test_a_prediction_that_is_not_finite_names_the_photo():
     with pytest.raises(ValueError, match="image 0.*not finite"):
-        evaluate_depth(Brightness(float("nan")), list(rooms(1)), progress=False, **AS_IS)
-
-
-def test_format_follows_the_processor():
-    assert depth_format(GLPNImageProcessor()) == {"short_side": None, **AS_IS}
-    processor = DPTImageProcessor(size={"height": 96, "width": 96}, image_mean=[0.1] * 3, image_std=[0.2] * 3)
-    assert depth_format(processor) == {"short_side": 96, "mean": (0.1,) * 3, "std": (0.2,) * 3}
-    assert depth_format(processor, 0)["short_side"] is None
-    assert depth_format(DPTImageProcessor(do_resize=False))["short_side"] is None
+        evaluate_depth(Brightness(float("nan")), list(rooms(1)))
 
 
 def test_the_trivial_predictor_is_the_geometric_mean():
@@ -101,7 +93,7 @@ def test_the_trivial_predictor_is_the_geometric_mean():
     np.testing.assert_allclose(mean_depth(samples), [[2.0, 3.0]])
     results = evaluate_constant_depth(samples, mean_depth(samples))
     np.testing.assert_allclose(results["abs_rel"], (1.0 + 0.25) / 2)
-    assert f"{results['abs_rel']:.4f}" in results_table("trivial", results)
+    assert f"{results['abs_rel']:.4f}" in DepthTask.table({"trivial": results})
 
 
 @pytest.mark.slow
@@ -140,7 +132,5 @@ def test_the_scale_is_drawn_at_the_right(near, far, height):
 def test_misuse_says_what_to_do():
     with pytest.raises(ValueError, match="near < far"):
         colourize_depth(np.ones((2, 2)), 3.0, 3.0)
-    with pytest.raises(ValueError, match="one scale"):
-        DepthPredictor(Brightness(), scales=(0.5, 1.0))
     with pytest.raises(ValueError, match="short_side"):
-        WholeDepth(short_side=0)
+        WholeDepth(short_side=-1)

@@ -9,22 +9,20 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from tiny_segmentation import tiny_model, tiny_samples
-from transformers import SegformerImageProcessor
+from tiny_segmentation import evaluate_segmentation, tiny_model, tiny_samples
+from transformers import SegformerImageProcessorPil
 
 from sapa_hf.data import get_spec
-from sapa_hf.evaluation import (
+from sapa_hf.evaluation import read_results, write_results
+from sapa_hf.metrics import load_metric
+from sapa_hf.tasks.segmentation import (
     WholeImage,
     evaluate_constant,
-    evaluate_segmentation,
     most_common_label,
     overall_table,
     per_class_table,
-    read_results,
-    write_results,
 )
-from sapa_hf.evaluation.whole_image import decide
-from sapa_hf.metrics import load_metric
+from sapa_hf.tasks.segmentation.whole_image import decide
 
 SCORES = ("mean_iou", "mean_accuracy", "overall_accuracy", "boundary_iou")
 
@@ -41,19 +39,18 @@ def model():
         ((512, 683), 512, (512, 704)),  # 683 becomes 704 by stretching, not by padding
         ((1200, 300), 512, (2048, 512)),
         ((4000, 100), 512, (2048, 64)),  # the long side binds
-        ((100, 70), None, (128, 96)),
-        ((1, 1), None, (32, 32)),
+        ((100, 70), 0, (100, 70)),  # the photo's own size
     ],
 )
 def test_inputs_keep_their_ratio_and_become_multiples_of_32(shape, short_side, size):
-    assert WholeImage(short_side).input_size(shape) == size
+    assert WholeImage(short_side=short_side).input_size(shape) == size
 
 
 def test_pixel_values_equal_those_of_segformers_processor():
     image = tiny_samples(1)[0]["image"]
     inference = WholeImage(short_side=48)
     height, width = inference.input_size(image.shape[:2])
-    processor = SegformerImageProcessor(size={"height": height, "width": width})
+    processor = SegformerImageProcessorPil(size={"height": height, "width": width})
     expected = processor(image, return_tensors="pt")["pixel_values"]
     torch.testing.assert_close(inference.pixel_values(image), expected, rtol=0, atol=1e-6)
 
@@ -77,17 +74,17 @@ def test_views_are_averaged_as_probabilities(chunk):
 
 def test_flip_makes_the_prediction_of_the_mirrored_photo_the_mirrored_prediction(model):
     image = np.ascontiguousarray(tiny_samples(1)[0]["image"][:32, :32])
-    inference = WholeImage(short_side=None, flip=True)
+    inference = WholeImage(short_side=0, flip=True)
     mirrored = inference.predict(model, np.ascontiguousarray(image[:, ::-1]))
     assert (inference.predict(model, image) == mirrored[:, ::-1]).mean() > 0.99
 
 
 def test_scores_equal_those_of_the_metrics_on_plain_argmax(model):
     samples = tiny_samples()
-    results = evaluate_segmentation(model, samples, num_labels=4, short_side=None, progress=False)
+    results = evaluate_segmentation(model, samples, num_labels=4, short_side=48)
     predictions = []
     for sample in samples:
-        pixel_values = WholeImage(None).pixel_values(sample["image"])
+        pixel_values = WholeImage(short_side=48).pixel_values(sample["image"])
         with torch.no_grad():
             logits = model(pixel_values=pixel_values).logits
         predictions.append(
@@ -110,15 +107,13 @@ def test_scores_equal_those_of_the_metrics_on_plain_argmax(model):
 
 @pytest.mark.parametrize("options", [{"flip": True}, {"scales": (0.5, 1.0, 1.5)}])
 def test_several_views_are_scored(model, options):
-    results = evaluate_segmentation(
-        model, tiny_samples(2), num_labels=4, short_side=64, progress=False, **options
-    )
+    results = evaluate_segmentation(model, tiny_samples(2), num_labels=4, short_side=64, **options)
     assert 0 <= results["mean_iou"] <= 1
 
 
 @pytest.mark.slow
 def test_two_processes_score_as_one_and_count_no_image_twice(model, tmp_path):
-    alone = evaluate_segmentation(model, tiny_samples(5), num_labels=4, short_side=32, progress=False)
+    alone = evaluate_segmentation(model, tiny_samples(5), num_labels=4, short_side=32)
     script = Path(__file__).parents[1] / "evaluate_ranks.py"
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     run = subprocess.run(
@@ -132,22 +127,21 @@ def test_two_processes_score_as_one_and_count_no_image_twice(model, tmp_path):
 
 def test_stand_ins_for_unreadable_rows_are_left_out(model):
     samples = tiny_samples(3)
-    expected = evaluate_segmentation(model, samples[:2], num_labels=4, progress=False)
+    expected = evaluate_segmentation(model, samples[:2], num_labels=4)
     samples[2] = {**samples[0], "skipped": 1}
-    results = evaluate_segmentation(model, samples, num_labels=4, progress=False)
+    results = evaluate_segmentation(model, samples, num_labels=4)
     assert results["images"] == 2 and results["skipped"] == 1
     assert results["mean_iou"] == expected["mean_iou"]
 
 
 def test_an_ignored_label_of_any_value_works(model):
-    expected = evaluate_segmentation(model, tiny_samples(3), num_labels=4, progress=False)
+    expected = evaluate_segmentation(model, tiny_samples(3), num_labels=4)
     for ignore_index in (-100, 65535):
         results = evaluate_segmentation(
             model,
             tiny_samples(3, ignore_index=ignore_index),
             num_labels=4,
             ignore_index=ignore_index,
-            progress=False,
         )
         assert results["mean_iou"] == expected["mean_iou"]
         assert results["boundary_iou"] == expected["boundary_iou"]
@@ -156,7 +150,7 @@ def test_an_ignored_label_of_any_value_works(model):
 def test_the_mode_of_every_module_comes_back():
     model = tiny_model().train()
     model.decode_head.batch_norm.eval()  # frozen
-    evaluate_segmentation(model, tiny_samples(1), num_labels=4, progress=False)
+    evaluate_segmentation(model, tiny_samples(1), num_labels=4)
     assert model.training and not model.decode_head.batch_norm.training
 
 
@@ -176,22 +170,22 @@ def test_bad_input_is_named(model):
     samples = tiny_samples(2)
     samples[1]["labels"][5, 5] = 4
     with pytest.raises(ValueError, match=r"drawn\[1\].*4"):
-        evaluate_segmentation(model, samples, num_labels=4, progress=False)
+        evaluate_segmentation(model, samples, num_labels=4)
     blank = [{**samples[0], "labels": np.full_like(samples[0]["labels"], 255)}]
     with pytest.raises(ValueError, match="no pixel has a label"):
-        evaluate_segmentation(model, blank, num_labels=4, progress=False)
+        evaluate_segmentation(model, blank, num_labels=4)
     with pytest.raises(ValueError, match="no image"):
-        evaluate_segmentation(model, [], num_labels=4, progress=False)
+        evaluate_segmentation(model, [], num_labels=4)
     with pytest.raises(ValueError, match="scales"):
-        evaluate_segmentation(model, samples, num_labels=4, scales=(), progress=False)
+        evaluate_segmentation(model, samples, num_labels=4, scales=())
     broken = tiny_model()
     torch.nn.init.constant_(broken.decode_head.classifier.bias, float("nan"))
     with pytest.raises(ValueError, match=r"drawn\[0\].*not finite"):
-        evaluate_segmentation(broken, samples, num_labels=4, progress=False)
+        evaluate_segmentation(broken, samples, num_labels=4)
 
 
 def test_results_file_round_trips(model, tmp_path):
-    metrics = evaluate_segmentation(model, tiny_samples(2, num_labels=2), num_labels=4, progress=False)
+    metrics = evaluate_segmentation(model, tiny_samples(2, num_labels=2), num_labels=4)
     spec = get_spec("camvid", path="somewhere", id2label={c: str(c) for c in range(4)})
     path = tmp_path / "run" / "results.json"
     written = write_results(

@@ -128,7 +128,9 @@ def run_folder(tmp_path_factory):
 
 
 def test_folders_are_scored_by_the_results_that_measured_them(run_folder, tmp_path):
-    segformer("sapa-b").save_pretrained(run_folder / "last")
+    last = segformer("sapa-b")
+    torch.nn.init.ones_(last.decode_head.classifier.bias)
+    last.save_pretrained(run_folder / "last")
     models = [run_folder, run_folder / "best", str(run_folder / "last"), segformer()]
     comparison = compare_upsampling(make_subjects(models, short_side=64), draw_photo())
     assert comparison.captions == ("sapa-b",) * 3 + ("sapa-g",)
@@ -174,8 +176,8 @@ def test_the_command_line_names_what_is_wrong(run_folder, tmp_path):
     broken.write_bytes(photo.read_bytes()[:200])
     (tmp_path / "empty").mkdir()
     cases = [
-        ([tmp_path / "empty"], [photo], [], "empty is no model folder"),
-        ([tmp_path / "nowhere"], [photo], [], "nowhere is no model folder"),
+        ([tmp_path / "empty"], [photo], [], "empty is not a model folder"),
+        ([tmp_path / "nowhere"], [photo], [], "nowhere is not a model folder"),
         ([run_folder], [broken], [], "broken.png: not a readable image"),
         ([run_folder], [tmp_path / "none.png"], [], "none.png does not exist"),
         ([run_folder], [photo], ["--points", "500,3"], r"500,3 lies outside .*a.png"),

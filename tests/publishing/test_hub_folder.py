@@ -12,7 +12,8 @@ from PIL import Image
 from published import edit_json, tiny_model, write_run
 
 import sapa_hf.publishing
-from sapa_hf.publishing import assemble_folder, check_folder, find_results, load_strict
+from sapa_hf.load import load_model
+from sapa_hf.publishing import assemble_folder, check_folder, find_results
 
 CODE = {
     "affiliation.py",
@@ -98,7 +99,7 @@ def test_a_config_makes_nobody_load_compiled_code_or_reach_the_net(session, fold
 
 @pytest.mark.slow
 def test_code_that_computes_something_else_is_found_out(folder, tmp_path):
-    model = load_strict(folder)
+    model = load_model(folder)
     model.save_pretrained(tmp_path)
     (tmp_path / "preprocessor_config.json").write_bytes((folder / "preprocessor_config.json").read_bytes())
     code = tmp_path / "segformer_head.py"
@@ -110,7 +111,7 @@ def test_code_that_computes_something_else_is_found_out(folder, tmp_path):
 
 
 def test_the_package_loads_the_folder_without_remote_code(folder):
-    model = load_strict(folder)
+    model = load_model(folder)
     assert type(model) is type(tiny_model()) and not model.training
     pixels = torch.randn(1, 3, 64, 64)
     with torch.no_grad():

@@ -9,18 +9,13 @@ from typing import Any
 from transformers.utils.logging import disable_progress_bar
 
 from sapa_hf.data import Samples, load_split
-from sapa_hf.evaluation import (
-    WholeImage,
-    depth_table,
-    evaluate_constant,
-    evaluate_constant_depth,
-    mean_depth,
-    most_common_label,
-    overall_table,
-    read_results,
-)
-from sapa_hf.publishing import assemble_folder, check_folder, find_model, find_results, load_strict
-from sapa_hf.tasks import TASKS, Task
+from sapa_hf.evaluation import read_results
+from sapa_hf.load import load_model
+from sapa_hf.predict import load_predictor
+from sapa_hf.publishing import assemble_folder, check_folder, find_model, find_results
+from sapa_hf.tasks import DepthTask, Task, task_named
+from sapa_hf.tasks.depth import evaluate_constant_depth, mean_depth
+from sapa_hf.tasks.segmentation import evaluate_constant, most_common_label, overall_table
 from sapa_hf.training import Trainer, parse_arguments
 
 from .picture import busiest, compare
@@ -57,7 +52,7 @@ class Demo:
         settings = ["tracker=none", *self.overrides, f"upsampler={upsampler}", "overwrite=true"]
         folder = folder or self.run_folder(upsampler)
         arguments = parse_arguments([recipe, *settings, f"output_dir={folder}"])
-        return TASKS[arguments.run.task](arguments)
+        return task_named(arguments.run.task)(arguments)
 
     def samples(self, split: str) -> Samples:
         """Give the rendered rooms of a split, as they are."""
@@ -99,10 +94,8 @@ def draw(demo: Demo) -> None:
     sample = test[busiest([test[index]["labels"] for index in range(len(test))])]
     predictions = {}
     for upsampler in UPSAMPLERS:
-        run = demo.run_folder(upsampler)
-        inference = WholeImage(**read_results(run / "results.json")["evaluation"])
-        model = load_strict(find_model(run))
-        predictions[CAPTIONS[upsampler]] = inference.predict(model, sample["image"], sample["id"])
+        predictor = load_predictor(find_model(demo.run_folder(upsampler)))
+        predictions[CAPTIONS[upsampler]] = predictor.predict(sample["image"], sample["id"])
     path = demo.folder / "comparison.png"
     compare(sample["image"], sample["labels"], predictions, test.spec.id2label).save(path)
     demo.places["picture"] = str(path)
@@ -114,15 +107,12 @@ def train_depth(demo: Demo) -> None:
     task = demo.task("sapa-g", DEPTH_RECIPE, folder)
     Trainer(task, task.arguments).train()
     spec, metric = task.spec, task.arguments.evaluation.metric
-    train, test = (
-        Samples(load_split(spec, split), spec, target="depth")
-        for split in (spec.train_split, spec.test_split)
-    )
+    train, test = (task.samples(spec, split) for split in (spec.train_split, spec.test_split))
     mean = mean_depth(train)
     demo.depth_scores["mean depth of the training rooms"] = evaluate_constant_depth(test, mean, metric=metric)
     demo.depth_scores["GLPN, SAPA-G upsampling"] = read_results(folder / "results.json")["metrics"]
     path = demo.folder / "depth.png"
-    task.pictures(load_strict(find_model(folder)))["0"].save(path)
+    task.pictures(load_model(find_model(folder)))["0"].save(path)
     demo.places["picture of depth"] = str(path)
 
 
@@ -164,4 +154,4 @@ def _train(demo: Demo, upsampler: str) -> None:
 def _summary(demo: Demo) -> str:
     width = max(len(title) for title in demo.places)
     places = [f"{title.ljust(width)}  {place}" for title, place in demo.places.items()]
-    return "\n".join([overall_table(demo.scores), "", depth_table(demo.depth_scores), "", *places])
+    return "\n".join([overall_table(demo.scores), "", DepthTask.table(demo.depth_scores), "", *places])

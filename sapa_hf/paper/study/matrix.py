@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from sapa_hf.modeling.checks import check_choice
-from sapa_hf.tasks import TASKS
+from sapa_hf.tasks import task_named
 from sapa_hf.training import parse_arguments
 
 _UNFIT = re.compile(r"[^\w.-]")  # for a folder's name
@@ -60,7 +59,6 @@ def plan_runs(
             place = folder / f"{_UNFIT.sub('_', variant)}-seed{seed}"
             tokens = (*settings, f"{vary}={value}", *extra, f"seed={seed}", f"output_dir={place}")
             arguments = parse_arguments(tokens)  # a wrong setting is told before the first hour of training
-            check_choice("task", arguments.run.task, tuple(TASKS))
-            TASKS[arguments.run.task].check_settings(arguments)
+            task_named(arguments.run.task).check_settings(arguments)
             runs.append(PlannedRun(variant, seed, place, tokens))
     return runs

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from matplotlib.figure import Figure as Canvas
 
-from .summary import FIGURES, Figure, summarize
+from sapa_hf.tasks import Figure, task_named
+
+from .summary import summarize
 
 POINT, MEAN, BASELINE = "#6f93b5", "#16324f", "#c0392b"
 
@@ -20,7 +22,7 @@ def draw_plot(records: Sequence[dict], baseline: str, path: Path, title: str) ->
     """
     if not records:
         raise ValueError("No run is finished yet: there is nothing to draw.")
-    figures = FIGURES[records[0]["task"]]
+    figures = task_named(records[0]["task"]).figures
     rows = summarize(records, baseline)
     canvas = Canvas(figsize=(4.4 * len(figures), 1.2 + 0.42 * len(rows)), layout="constrained")
     panels = canvas.subplots(1, len(figures), sharey=True, squeeze=False)[0]

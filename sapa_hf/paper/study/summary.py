@@ -5,44 +5,14 @@ from __future__ import annotations
 import json
 import statistics
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from sapa_hf.evaluation import read_results
 from sapa_hf.markdown import markdown_table
+from sapa_hf.tasks import Figure, task_named
 
 from .matrix import PlannedRun
 from .runner import is_finished
-
-
-class Figure(NamedTuple):
-    """A metric as the tables show it.
-
-    Attributes:
-        key: Its name in the results.
-        title: Its heading.
-        scale: What it is multiplied with.
-        digits: Digits after the point.
-        lower_is_better: True for errors.
-    """
-
-    key: str
-    title: str
-    scale: float
-    digits: int
-    lower_is_better: bool = False
-
-
-FIGURES = {
-    "image-segmentation": (
-        Figure("mean_iou", "mIoU, %", 100, 2),
-        Figure("boundary_iou", "boundary IoU, %", 100, 2),
-    ),
-    "depth-estimation": (
-        Figure("abs_rel", "abs_rel", 1, 4, lower_is_better=True),
-        Figure("rmse", "rmse, m", 1, 3, lower_is_better=True),
-        Figure("delta1", "delta1", 1, 4),
-    ),
-}
 
 
 def read_runs(runs: Sequence[PlannedRun]) -> list[dict[str, Any]]:
@@ -109,7 +79,7 @@ def summary_table(records: Sequence[dict], baseline: str) -> str:
     rows = summarize(records, baseline)
     if not rows:
         return "No run is finished yet."
-    figures = FIGURES[records[0]["task"]]
+    figures = task_named(records[0]["task"]).figures
     titles = [f"{figure.title} (to {baseline})" for figure in figures]
     head = ["variant", "runs", *titles, "parameters", "images/s", "peak memory, MB"]
     lines = []
@@ -133,7 +103,7 @@ def _row(variant: str, seeds: dict[int, dict], base: dict[int, dict]) -> dict[st
     for key in ("images_per_second", "peak_memory_mb"):
         known = [record[key] for record in seeds.values() if record[key] is not None]
         row[key] = statistics.median(known) if known else None
-    for figure in FIGURES[first["task"]]:
+    for figure in task_named(first["task"]).figures:
         values = [record["metrics"][figure.key] for record in seeds.values()]
         pairs = [
             record["metrics"][figure.key] - base[seed]["metrics"][figure.key]

@@ -8,9 +8,10 @@ import torch
 from transformers import PreTrainedModel
 from transformers.image_processing_utils import BaseImageProcessor
 
-from sapa_hf.evaluation import WholeImage, depth_format, input_format
 from sapa_hf.load import load_model, load_processor
 from sapa_hf.publishing import find_model, find_results
+from sapa_hf.tasks import task_named, task_of
+from sapa_hf.tasks.photo_input import PhotoInput, check_channels
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Subject:
     model: PreTrainedModel
     caption: str
     score: str
-    inference: WholeImage
+    inference: PhotoInput
 
 
 def make_subjects(
@@ -84,9 +85,10 @@ def make_subject(
         )
     if processor is None and model.name_or_path and Path(model.name_or_path).is_dir():
         processor = load_processor(model.name_or_path)
-    read = depth_format if type(model).__name__.endswith("ForDepthEstimation") else input_format
+    check_channels(model, caption or type(model).__name__)
+    processor = task_of([type(model).__name__]).inference(processor).processor
     caption = caption or str(getattr(model.config, "upsampler", type(model).__name__))
-    return Subject(model, caption, score, WholeImage(**read(processor, short_side)))
+    return Subject(model, caption, score, PhotoInput(processor, short_side, multiple=32))
 
 
 def _model_folder(folder: Path) -> Path:
@@ -101,9 +103,4 @@ def _score(folder: Path) -> str:
     results = find_results(folder, str(folder))
     if results is None and folder.name in ("best", "last"):
         results = find_results(folder.parent, folder.name)
-    metrics = (results or {}).get("metrics", {})
-    if metrics.get("mean_iou") is not None:
-        return f"mIoU {100 * metrics['mean_iou']:.1f}"
-    if metrics.get("abs_rel") is not None:
-        return f"abs rel {metrics['abs_rel']:.3f}"
-    return ""
+    return task_named(results["task"]).caption(results["metrics"]) if results else ""

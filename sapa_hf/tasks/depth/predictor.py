@@ -1,14 +1,15 @@
 """Prediction of depth: a PNG in millimetres and a picture with a scale."""
 
-from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from PIL import Image
 from transformers import PreTrainedModel
 from transformers.image_processing_utils import BaseImageProcessor
 
-from ..evaluation import WholeDepth, depth_format
-from ..pictures import colourize_depth, depth_range, with_depth_scale
+from sapa_hf.pictures import colourize_depth, depth_range, with_depth_scale
+
+from .whole_depth import WholeDepth
 
 MILLIMETRES = 1000
 FARTHEST = 65535  # millimetres that 16 bits hold
@@ -19,28 +20,13 @@ class DepthPredictor:
 
     Args:
         model: a depth estimation model, in eval mode on its device.
-        processor: the image processor saved beside the model: its size and normalisation are the model's own.
-        short_side: short side of the photo in the model; as the processor has it unless given, 0 for the
-            photo's own size.
-        scales: (1.0,) only: depth has no average over scales.
-        flip: see `WholeDepth`.
-
-    Raises:
-        ValueError: other scales were asked for.
+        processor: the image processor saved beside the model.
+        options: see `WholeDepth`.
     """
 
-    def __init__(
-        self,
-        model: PreTrainedModel,
-        processor: BaseImageProcessor | None = None,
-        short_side: int | None = None,
-        scales: Sequence[float] = (1.0,),
-        flip: bool = False,
-    ):
-        if tuple(scales) != (1.0,):
-            raise ValueError(f"depth is predicted at one scale, 1.0; got {tuple(scales)}: leave --scales out")
+    def __init__(self, model: PreTrainedModel, processor: BaseImageProcessor | None = None, **options: Any):
         self.model = model
-        self.inference = WholeDepth(**depth_format(processor, short_side), flip=flip)
+        self.inference = WholeDepth(processor, **options)
 
     def predict(self, image: np.ndarray, name: str = "image") -> np.ndarray:
         """Predict the depth (H, W) of a photo (H, W, 3) uint8, in metres; errors call it `name`."""

@@ -1,70 +1,59 @@
 """Segmentation of a whole photo at its own size, in memory that does not grow with the number of classes."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from torch import Tensor, nn
+from transformers import SegformerImageProcessorPil
 from transformers.image_processing_utils import BaseImageProcessor
 
-from ..data.transforms import IMAGENET_MEAN, IMAGENET_STD, normalization_table, normalize, resized_size
+from ..photo_input import ROUNDED, PhotoInput
+
+MULTIPLE = 32  # at exact multiples every stage of SegFormer's pyramid is exactly twice the next
 
 
-class WholeImage:
+class WholeImage(PhotoInput):
     """Predict the class of every pixel of a photo; the photo may have any size.
 
-    The photo is resized with its ratio kept, then stretched to the next multiples of `multiple`: at exact
-    multiples of 32 every stage of the pyramid is exactly twice the next. The logits are resized to the size
-    of the photo and the class is decided there. With several scales, or with flip, the softmax
-    probabilities of all views are averaged.
+    The logits are resized to the size of the photo and the class is decided there. With several scales, or
+    with flip, the softmax probabilities of all views are averaged. A model of one label, which transformers
+    trains as a sigmoid, tells class 1 from background 0: it is class 1 where the sigmoid is above one half.
 
     Args:
-        short_side: the photo is resized until its short side has this length or the long one `max_side`;
-            None keeps its size.
-        max_side: longest side allowed when short_side is given.
-        multiple: both sides become multiples of this.
+        processor: see `PhotoInput`; None for ImageNet's normalisation and a short side of 512.
+        short_side: see `PhotoInput`, as for max_side and multiple.
+        max_side: longest side.
+        multiple: of both sides.
         scales: factors on the size; one view each.
         flip: whether to add the mirrored view of every scale.
-        mean: per channel, of values in 0..1, as transformers' SegformerImageProcessor has it.
-        std: per channel, of values in 0..1.
 
     Raises:
-        ValueError: a size, a multiple or a scale is not positive.
+        ValueError: a scale is not positive, or see `PhotoInput`.
     """
+
+    usual = MULTIPLE
 
     def __init__(
         self,
-        short_side: int | None = 512,
+        processor: BaseImageProcessor | None = None,
+        short_side: int | None = None,
         max_side: int = 2048,
-        multiple: int = 32,
+        multiple: int | None = None,
         scales: Sequence[float] = (1.0,),
         flip: bool = False,
-        mean: Sequence[float] = IMAGENET_MEAN,
-        std: Sequence[float] = IMAGENET_STD,
     ):
-        if short_side is not None and not 0 < short_side <= max_side:
-            raise ValueError(f"short_side must lie in 1..max_side={max_side}, or be None, got {short_side}")
-        if multiple < 1:
-            raise ValueError(f"multiple must be at least 1, got {multiple}; SegFormer wants 32")
         if not scales or min(scales) <= 0:
             raise ValueError(f"scales must be one or more positive factors, got {scales}")
-        self.short_side, self.max_side, self.multiple = short_side, max_side, multiple
+        super().__init__(processor or segmentation_processor(512), short_side, max_side, multiple)
         self.scales, self.flip = tuple(scales), flip
-        self._table = normalization_table(tuple(mean), tuple(std))
 
-    def input_size(self, shape: tuple[int, int], scale: float = 1.0) -> tuple[int, int]:
-        """Size (height, width) at which a photo (height, width) enters the model."""
-        base = (max(shape), min(shape)) if self.short_side is None else (self.max_side, self.short_side)
-        height, width = resized_size(shape, base, scale)
-        return -(-height // self.multiple) * self.multiple, -(-width // self.multiple) * self.multiple
-
-    def pixel_values(self, image: np.ndarray, scale: float = 1.0) -> Tensor:
-        """Resize and normalise a photo (H, W, 3) uint8 to float32 (1, 3, h, w)."""
-        height, width = self.input_size(image.shape[:2], scale)
-        resized = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)
-        return torch.from_numpy(normalize(np.asarray(resized), self._table))[None]
+    @property
+    def protocol(self) -> dict[str, Any]:
+        """The size of photos in the model, and the views that are averaged."""
+        return super().protocol | {"scales": list(self.scales), "flip": self.flip}
 
     @torch.no_grad()
     def predict(self, model: nn.Module, image: np.ndarray, name: str = "image") -> np.ndarray:
@@ -82,10 +71,9 @@ class WholeImage:
         Raises:
             ValueError: the logits are not finite.
         """
-        device = next(model.parameters()).device
-        views = []
+        first, photo, views = next(model.parameters()), self.enlarged(image), []
         for scale in self.scales:
-            pixel_values = self.pixel_values(image, scale).to(device)
+            pixel_values = self.pixel_values(photo, scale).to(first.device, first.dtype)
             views.append(model(pixel_values=pixel_values).logits.float())  # (1, N, h/4, w/4)
             if self.flip:
                 views.append(model(pixel_values=pixel_values.flip(-1)).logits.float().flip(-1))
@@ -93,31 +81,28 @@ class WholeImage:
             raise ValueError(
                 f"{name}: the model's logits are not finite; its weights or its precision are at fault"
             )
-        chunk = 1 if device.type == "cpu" else 32  # classes at once: what fits a core's cache
-        labels = decide(views, image.shape[:2], chunk)  # (H, W)
+        if views[0].shape[1] == 1:  # sigmoid(x) is the second of softmax((0, x))
+            views = [F.pad(view, (0, 0, 0, 0, 1, 0)) for view in views]  # (1, 2, h/4, w/4)
+        chunk = 1 if first.device.type == "cpu" else 32  # classes at once: what fits a core's cache
+        labels = decide(views, photo.shape[:2], chunk)[: image.shape[0], : image.shape[1]]  # (H, W)
         return labels.cpu().numpy().astype(np.uint8 if views[0].shape[1] <= 256 else np.int32)
 
 
-def input_format(processor: BaseImageProcessor | None, short_side: int | None = None) -> dict:
-    """Read the size and the normalisation that a model was made for out of its processor.
+def segmentation_processor(
+    short_side: int | None, max_side: int = 2048, multiple: int = MULTIPLE, **fields: Any
+) -> SegformerImageProcessorPil:
+    """Make SegFormer's processor.
 
     Args:
-        processor: image processor saved beside the model; None for ImageNet's normalisation and a short
-            side of 512.
-        short_side: takes the place of the processor's size; 0 keeps each photo's own size.
-
-    Returns:
-        The arguments short_side, mean and std of `WholeImage`.
+        short_side: see `PhotoInput`; None keeps the photo's own size.
+        max_side: longest side that short_side may lead to.
+        multiple: both sides are rounded up to multiples of this by `PhotoInput`; transformers leaves them.
+        fields: others of SegformerImageProcessor.
     """
-    size = dict(processor.size) if processor is not None else {}
-    sides = [side for side in size.values() if side]
-    chosen = short_side if short_side is not None else min(sides, default=512)
-    form = {"short_side": chosen or None, "mean": IMAGENET_MEAN, "std": IMAGENET_STD}
-    if processor is not None and not processor.do_normalize:
-        form |= {"mean": (0.0,) * 3, "std": (1.0,) * 3}
-    elif processor is not None:
-        form |= {"mean": tuple(processor.image_mean), "std": tuple(processor.image_std)}
-    return form
+    if short_side is None:
+        return SegformerImageProcessorPil(do_resize=False, **fields)
+    size = {"shortest_edge": short_side, "longest_edge": max_side}
+    return SegformerImageProcessorPil(size=size, **({ROUNDED: multiple} if multiple > 1 else {}), **fields)
 
 
 def decide(views: Sequence[Tensor], size: tuple[int, int], chunk: int) -> Tensor:

@@ -1,45 +1,38 @@
 """Prediction of classes: a label map and a colour overlay with a legend."""
 
-from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from PIL import Image
 from transformers import PreTrainedModel
 from transformers.image_processing_utils import BaseImageProcessor
 
-from ..evaluation import WholeImage, input_format
-from ..pictures import legend_for, overlay, palette, with_legend
+from sapa_hf.pictures import legend_for, overlay, palette, with_legend
+
+from .whole_image import WholeImage
 
 
 class SegmentationPredictor:
     """Turn a photo into its class map and a picture of it.
 
-    A predictor of another task has the same methods, `predict` and `pictures`.
-
     Args:
         model: a semantic segmentation model, in eval mode on its device.
-        processor: the image processor saved beside the model: its size and normalisation are the model's own.
-        short_side: short side of the photo in the model; as the processor has it (512 without one) unless
-            given, 0 for the photo's own size.
-        scales: see `WholeImage`, as for flip.
-        flip: see `WholeImage`.
+        processor: the image processor saved beside the model.
         opacity: of the colours in the overlay.
+        options: see `WholeImage`.
     """
 
     def __init__(
         self,
         model: PreTrainedModel,
         processor: BaseImageProcessor | None = None,
-        short_side: int | None = None,
-        scales: Sequence[float] = (1.0,),
-        flip: bool = False,
         opacity: float = 0.55,
+        **options: Any,
     ):
-        self.model = model
-        self.inference = WholeImage(**input_format(processor, short_side), scales=scales, flip=flip)
-        self.opacity = opacity
-        self.id2label = model.config.id2label
-        self.colours = palette(model.config.num_labels)
+        self.model, self.opacity = model, opacity
+        self.inference = WholeImage(processor, **options)
+        self.id2label = class_names(model)
+        self.colours = palette(len(self.id2label))
 
     def predict(self, image: np.ndarray, name: str = "image") -> np.ndarray:
         """Predict the classes (H, W) of a photo (H, W, 3) uint8; errors call it `name`."""
@@ -57,3 +50,9 @@ class SegmentationPredictor:
             "labels": Image.fromarray(stored),
             "overlay": with_legend(drawn, legend_for(labels, self.id2label, self.colours)),
         }
+
+
+def class_names(model: PreTrainedModel) -> dict[int, str]:
+    """Name what a model tells apart; one label is told from the background."""
+    names = dict(model.config.id2label)
+    return {0: "background", 1: names[0]} if len(names) == 1 else names

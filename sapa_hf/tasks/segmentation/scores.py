@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..data.labels import check_labels
-from ..metrics import load_metric
+from sapa_hf.data.labels import check_labels
+from sapa_hf.metrics import load_metric
 
 
 class SegmentationScores:
