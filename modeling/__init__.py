@@ -9,6 +9,7 @@ from .configuration_sapa_bts import SapaBtsConfig
 from .configuration_sapa_efficientnet_lite import SapaEfficientNetLiteConfig
 from .configuration_sapa_glpn import SapaGlpnConfig
 from .configuration_sapa_segformer import SapaSegformerConfig
+from .configuration_sapa_upernet import SapaUperNetConfig
 from .deconv import Deconv
 from .dysample import DySample
 from .fade import FADE
@@ -20,6 +21,7 @@ from .modeling_sapa_bts import SapaBtsForDepthEstimation
 from .modeling_sapa_efficientnet_lite import SapaEfficientNetLiteBackbone
 from .modeling_sapa_glpn import SapaGlpnForDepthEstimation
 from .modeling_sapa_segformer import SapaSegformerForSemanticSegmentation
+from .modeling_sapa_upernet import SapaUperNetForSemanticSegmentation
 from .pixel_shuffle import PixelShuffle
 from .sapa import SAPA
 from .sapa_d import SAPADeform
@@ -48,6 +50,8 @@ __all__ = [
     "SapaGlpnForDepthEstimation",
     "SapaSegformerConfig",
     "SapaSegformerForSemanticSegmentation",
+    "SapaUperNetConfig",
+    "SapaUperNetForSemanticSegmentation",
     "affiliation_weights",
     "build_upsampler",
     "sapa_upsample",

@@ -101,7 +101,7 @@ class SapaEfficientNetLiteBackbone(BackboneMixin, PreTrainedModel):
         self.bn1 = nn.BatchNorm2d(STEM_CHANNELS, eps=config.batch_norm_eps)
         self.act = nn.ReLU6()
         self.halves = [group.stride == 2 for group in config.groups]
-        self.blocks = nn.Sequential()
+        self.blocks = nn.ModuleList()
         channels = STEM_CHANNELS
         for group in config.groups:
             blocks = nn.Sequential()

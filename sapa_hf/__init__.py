@@ -21,6 +21,8 @@ from .modeling import (
     SapaGlpnForDepthEstimation,
     SapaSegformerConfig,
     SapaSegformerForSemanticSegmentation,
+    SapaUperNetConfig,
+    SapaUperNetForSemanticSegmentation,
     build_upsampler,
     sapa_upsample,
 )
@@ -32,6 +34,7 @@ _MODELS = (
     (SapaEfficientNetLiteConfig, SapaEfficientNetLiteBackbone, AutoBackbone),
     (SapaGlpnConfig, SapaGlpnForDepthEstimation, AutoModelForDepthEstimation),
     (SapaSegformerConfig, SapaSegformerForSemanticSegmentation, AutoModelForSemanticSegmentation),
+    (SapaUperNetConfig, SapaUperNetForSemanticSegmentation, AutoModelForSemanticSegmentation),
 )
 
 for _config, _model, _auto in _MODELS:
@@ -51,6 +54,8 @@ __all__ = [
     "SapaGlpnForDepthEstimation",
     "SapaSegformerConfig",
     "SapaSegformerForSemanticSegmentation",
+    "SapaUperNetConfig",
+    "SapaUperNetForSemanticSegmentation",
     "build_upsampler",
     "sapa_upsample",
 ]

@@ -139,7 +139,8 @@ class ModelContract(WrappingContract):
         plain = model(images)
         assert plain.hidden_states is None and plain.attentions is None
         full = model(images, output_hidden_states=True)
-        assert [h.shape[1] for h in full.hidden_states][-4:] == list(model.config.hidden_sizes)
+        encoder = getattr(model.config, "backbone_config", None) or model.config
+        assert [h.shape[1] for h in full.hidden_states][-4:] == list(encoder.hidden_sizes)[-4:]
         as_tuple = model(images, labels=self.labels(images), return_dict=False)
         assert isinstance(as_tuple, tuple) and as_tuple[0].dim() == 0
         torch.testing.assert_close(as_tuple[1], getattr(plain, self.output))

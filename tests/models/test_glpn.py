@@ -81,6 +81,9 @@ def test_starts_from_an_imagenet_segformer_encoder(tmp_path):
     )
     assert all(key.startswith(("decoder.", "head.")) for key in keys["missing_keys"])
     assert set(keys["unexpected_keys"]) == {"classifier.weight", "classifier.bias"}
+    model.save_pretrained(tmp_path / "model")
+    _, keys = SapaGlpnForDepthEstimation.from_pretrained(tmp_path / "model", output_loading_info=True)
+    assert not any(keys.values())
     torch.testing.assert_close(
         model.glpn.encoder.patch_embeddings[0].proj.weight,
         encoder.segformer.stages[0].patch_embeddings.proj.weight,

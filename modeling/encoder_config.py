@@ -1,0 +1,99 @@
+"""Configurations of any encoder, inside the configuration of a model with a head on it."""
+
+import os
+from typing import Any
+
+from transformers import AutoConfig, PretrainedConfig
+from transformers.models.auto.modeling_auto import MODEL_FOR_BACKBONE_MAPPING_NAMES
+
+from .compiled_code import refuse_compiled_code
+from .configuration_sapa_efficientnet_lite import SapaEfficientNetLiteConfig
+
+OF_A_CLASSIFIER = (  # fields of an ImageNet checkpoint that say nothing of its encoder
+    "architectures",
+    "auto_map",
+    "dtype",
+    "id2label",
+    "label2id",
+    "num_labels",
+    "problem_type",
+    "torch_dtype",
+    "transformers_version",
+)
+
+
+def encoder_config(encoder: dict | PretrainedConfig, maps: int) -> PretrainedConfig:
+    """Make the configuration of an encoder that gives so many maps.
+
+    Args:
+        encoder: A configuration or its fields, model_type among them: of an encoder that transformers'
+            `AutoBackbone` knows, or "sapa_efficientnet_lite".
+        maps: How many maps the head takes. An encoder that gives a single one, as transformers' do unless
+            told otherwise, is set to give those of its last stages.
+
+    Returns:
+        The configuration, with `out_features` set.
+
+    Raises:
+        TypeError: It is neither a configuration nor fields.
+        ValueError: There is no such encoder, or it gives another number of maps.
+    """
+    config = _make(encoder) if isinstance(encoder, dict) else encoder
+    if not isinstance(config, PretrainedConfig):
+        raise TypeError(f"backbone_config must be a config or a dict of its fields, got {encoder!r}.")
+    names = getattr(config, "stage_names", None) or []
+    if len(config.out_indices) == 1 and len(names) >= maps:
+        config.out_indices = list(range(len(names) - maps, len(names)))
+    if len(config.out_indices) != maps:
+        raise ValueError(
+            f"backbone_config must give {maps} maps, got {len(config.out_indices)} from its stages {names}: "
+            f"choose {maps} of them by out_features."
+        )
+    return config
+
+
+def _make(fields: dict) -> PretrainedConfig:
+    fields = {name: value for name, value in fields.items() if name not in OF_A_CLASSIFIER}
+    kind = fields.pop("model_type", None)
+    refuse_compiled_code(fields, "backbone_config")
+    if kind == SapaEfficientNetLiteConfig.model_type:
+        return SapaEfficientNetLiteConfig(**fields)
+    if kind not in MODEL_FOR_BACKBONE_MAPPING_NAMES:
+        raise ValueError(
+            f"backbone_config.model_type must be an encoder that transformers' AutoBackbone knows, such as "
+            f"'resnet' or 'swin', or '{SapaEfficientNetLiteConfig.model_type}'; got {kind!r}."
+        )
+    return AutoConfig.for_model(kind, **fields)
+
+
+class EncoderConfigMixin:
+    """Let a model's configuration start from the checkpoint of an encoder alone.
+
+    Attributes:
+        whole_types: model_type of the checkpoints that describe the whole model, or a stock one with other
+            upsamplers. Of any other, the fields become `backbone_config`.
+    """
+
+    whole_types: tuple[str | None, ...] = ()
+
+    @classmethod
+    def get_config_dict(
+        cls, pretrained_model_name_or_path: str | os.PathLike, **kwargs: Any
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Read the fields of a checkpoint of the whole model, or of an encoder alone, timm's Lite too.
+
+        Args:
+            pretrained_model_name_or_path: A folder or a Hub id.
+            kwargs: As in transformers.
+
+        Returns:
+            The fields, and the arguments that are left.
+        """
+        fields, kwargs = SapaEfficientNetLiteConfig.get_config_dict(pretrained_model_name_or_path, **kwargs)
+        if fields.get("model_type") in (None, cls.model_type, *cls.whole_types):
+            return fields, kwargs
+        encoder = {name: value for name, value in fields.items() if name not in OF_A_CLASSIFIER}
+        return {"model_type": cls.model_type, "backbone_config": encoder}, kwargs
+
+
+__all__ = ["EncoderConfigMixin", "encoder_config"]

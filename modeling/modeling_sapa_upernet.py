@@ -1,0 +1,93 @@
+"""UperNet for semantic segmentation with a choice of encoder and upsampler."""
+
+import torch
+import torch.nn.functional as F
+from transformers.modeling_outputs import SemanticSegmenterOutput
+from transformers.models.upernet.modeling_upernet import UperNetFCNHead
+
+from .configuration_sapa_upernet import SapaUperNetConfig
+from .encoder import build_encoder
+from .pretrained import UpsamplingPreTrainedModel
+from .segmentation_loss import check_segmentation_labels, segmentation_loss
+from .upernet_head import SapaUperNetHead
+
+
+class SapaUperNetForSemanticSegmentation(UpsamplingPreTrainedModel):
+    """transformers' UperNet on any encoder, whose upsampler is chosen by `config.upsampler`.
+
+    With "bilinear" the logits equal those of transformers' `UperNetForSemanticSegmentation` bit for bit. Any
+    upsampler starts from such a checkpoint, with nothing new but `decode_head.upsamplers`. An encoder's
+    checkpoint fits too: timm's EfficientNet-Lite as it is, others with a mapping of their names, such as
+    `from_pretrained("microsoft/resnet-50", key_mapping={"^resnet.": "backbone."})`.
+    """
+
+    config_class = SapaUperNetConfig
+    base_model_prefix = "backbone"
+
+    def __init__(self, config: SapaUperNetConfig):
+        super().__init__(config)
+        self.backbone = build_encoder(config.backbone_config)
+        self.supports_gradient_checkpointing = self.backbone.supports_gradient_checkpointing
+        channels = self.backbone.channels
+        self.decode_head = SapaUperNetHead(config, channels)
+        self.auxiliary_head = UperNetFCNHead(config, channels) if config.use_auxiliary_head else None
+        self.post_init()
+
+    def forward(
+        self,
+        pixel_values: torch.Tensor,
+        labels: torch.Tensor | None = None,
+        output_hidden_states: bool | None = None,
+        output_attentions: bool | None = None,
+        return_dict: bool | None = None,
+    ) -> SemanticSegmenterOutput | tuple:
+        """Classify every pixel.
+
+        Args:
+            pixel_values: (B, 3, H, W), normalised as the encoder was trained; any size of at least 32.
+                Training needs at least two images: batch normalisation of the pooled map needs more than one
+                value.
+            labels: (B, h, w) integers, usually at the image's size: classes 0 to num_labels - 1, or
+                `config.loss_ignore_index` where nothing is to be learnt.
+            output_hidden_states: Return the encoder's hidden states.
+            output_attentions: Return the encoder's attentions, where it has some.
+            return_dict: Return a `SemanticSegmenterOutput` rather than a tuple.
+
+        Returns:
+            Logits (B, num_labels, H, W), at the image's size, and with labels the mean cross-entropy over the
+            labelled pixels (0, with a graph, where there is none), the auxiliary head's share included.
+
+        Raises:
+            ValueError: A label is neither a class nor the ignored value, or labels are no (B, h, w) batch.
+        """
+        if labels is not None:
+            ignored = self.config.loss_ignore_index
+            check_segmentation_labels(labels, len(pixel_values), self.config.num_labels, ignored)
+        wanted = self.config.output_hidden_states if output_hidden_states is None else output_hidden_states
+        attended = self.config.output_attentions if output_attentions is None else output_attentions
+        encoded = self.backbone.forward_with_filtered_kwargs(
+            pixel_values, output_hidden_states=wanted, output_attentions=attended, return_dict=True
+        )
+        logits = self.decode_head(encoded.feature_maps)
+        logits = F.interpolate(logits, size=pixel_values.shape[2:], mode="bilinear", align_corners=False)
+        output = SemanticSegmenterOutput(
+            loss=None if labels is None else self._loss(logits, encoded.feature_maps, labels),
+            logits=logits,
+            hidden_states=encoded.hidden_states,
+            attentions=encoded.attentions,
+        )
+        as_dict = self.config.return_dict if return_dict is None else return_dict
+        return output if as_dict else output.to_tuple()
+
+    def _loss(
+        self, logits: torch.Tensor, maps: tuple[torch.Tensor, ...], labels: torch.Tensor
+    ) -> torch.Tensor:
+        ignored = self.config.loss_ignore_index
+        loss = segmentation_loss(logits, labels, ignored)
+        if self.auxiliary_head is None:
+            return loss
+        auxiliary = segmentation_loss(self.auxiliary_head(maps), labels, ignored)
+        return loss + self.config.auxiliary_loss_weight * auxiliary
+
+
+__all__ = ["SapaUperNetForSemanticSegmentation"]

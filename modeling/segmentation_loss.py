@@ -1,0 +1,58 @@
+"""The loss of semantic segmentation, and what its labels must be."""
+
+import torch
+import torch.nn.functional as F
+
+
+def segmentation_loss(logits: torch.Tensor, labels: torch.Tensor, ignored: int) -> torch.Tensor:
+    """Average the cross-entropy over the labelled pixels.
+
+    Args:
+        logits: (B, N, h, w), resized bilinearly to the size of the labels where it differs.
+        labels: (B, H, W) integers.
+        ignored: Label of the pixels that count nothing.
+
+    Returns:
+        A scalar; 0, with a graph, where no pixel is labelled.
+    """
+    logits = logits.float()
+    if logits.shape[-2:] != labels.shape[-2:]:
+        logits = F.interpolate(logits, size=labels.shape[-2:], mode="bilinear", align_corners=False)
+    total = F.cross_entropy(logits, labels.long(), ignore_index=ignored, reduction="sum")
+    return total / (labels != ignored).sum().clamp(min=1)
+
+
+def check_segmentation_labels(labels: torch.Tensor, batch: int, num_labels: int, ignored: int) -> None:
+    """Refuse labels that have another shape, or values that are neither a class nor ignored.
+
+    Values are looked at on the CPU alone: a GPU would have to be waited for, and the training collator has
+    checked them before.
+
+    Args:
+        labels: (B, h, w) integers.
+        batch: How many images there are.
+        num_labels: How many classes there are.
+        ignored: Label of the pixels that count nothing.
+
+    Raises:
+        ValueError: The labels do not fit.
+    """
+    if labels.dim() != 3 or labels.shape[0] != batch or labels.is_floating_point():
+        raise ValueError(
+            f"labels must be integers (B, h, w) with B = {batch}, got a {labels.dtype} tensor of shape "
+            f"{tuple(labels.shape)}."
+        )
+    if num_labels < 2:
+        raise ValueError(
+            f"num_labels must be at least 2 where labels are given, got {num_labels}: give the background a "
+            "class of its own."
+        )
+    if torch.compiler.is_compiling() or labels.device.type != "cpu":
+        return
+    wrong = labels[(labels != ignored) & ((labels < 0) | (labels >= num_labels))].unique()
+    if wrong.numel():
+        raise ValueError(
+            f"labels must be 0 to {num_labels - 1}, or {ignored} where ignored; got {wrong[:10].tolist()}. "
+            "Set num_labels and the ignored value to the data set's, or map the labels; ADE20K's raw "
+            "annotations (0 = other) need do_reduce_labels=True."
+        )
