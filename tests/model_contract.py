@@ -1,11 +1,10 @@
 """What every model promises, whatever its task; a subclass names the classes and adds its own."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 import torch
+from interpreter import run_python
 from transformers import AutoModel
 from wrapping_contract import WrappingContract
 
@@ -130,8 +129,7 @@ class ModelContract(WrappingContract):
             "assert type(model).__module__.startswith('transformers_modules'), type(model).__module__\n"
             "torch.testing.assert_close(result, check['expected'])\n"
         )
-        command = [sys.executable, "-c", program, str(tmp_path), self.output]
-        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+        done = run_python("-c", program, tmp_path, self.output, cwd=tmp_path)
         assert done.returncode == 0, done.stderr[-2000:]
 
     def test_hidden_states_attentions_and_tuples_on_request(self):

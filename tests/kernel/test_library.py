@@ -1,14 +1,13 @@
 """The compiled files: promised symbols only, both devices registered, code for the promised GPUs."""
 
 import json
-import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from interpreter import run_python
 
 from sapa_hf.kernels import builder, compilers, default_output, sources
 from sapa_hf.modeling.kernel_folder import VARIANTS
@@ -70,7 +69,7 @@ for operator in ("forward", "backward"):
 q, k, v = torch.randn(1, 8, 8, 4), torch.randn(1, 4, 4, 4), torch.randn(1, 4, 4, 5)
 print("SHAPE", tuple(module.sapa_upsample(q, k, v).shape))
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=dict(os.environ))
+    done = run_python("-c", code)
     assert "SHAPE (1, 8, 8, 5)" in done.stdout, done.stderr
 
 

@@ -2,10 +2,9 @@
 
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
+import interpreter
 import pytest
 import torch
 
@@ -23,14 +22,9 @@ def inputs():
 
 def run_python(code, **environment):
     """A fresh process, as loading is once a process."""
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1", **environment}
-    environment.pop("SAPA_BACKEND", None) if "SAPA_BACKEND" not in environment else None
-    done = subprocess.run(
-        [sys.executable, "-c", "import logging, torch\nlogging.basicConfig(level=20)\n" + INPUTS + code],
-        capture_output=True,
-        text=True,
-        env=environment,
-    )
+    inherited = {name: value for name, value in os.environ.items() if name != "SAPA_BACKEND"}
+    program = "import logging, torch\nlogging.basicConfig(level=20)\n" + INPUTS + code
+    done = interpreter.run_python("-c", program, env=inherited | environment)
     assert done.returncode == 0, done.stderr
     return done.stdout + done.stderr
 

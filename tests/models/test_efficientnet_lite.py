@@ -1,13 +1,12 @@
 """EfficientNet-Lite: timm's own features, any size, and the folders that it can be read from."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 import torch.nn.functional as F
+from interpreter import run_python
 from safetensors.torch import load_file, save_file
 from transformers import AutoBackbone, AutoConfig, AutoModel
 
@@ -119,7 +118,7 @@ def test_it_loads_as_remote_code_where_the_package_is_not(tmp_path):
         "model = AutoBackbone.from_config(config, trust_remote_code=True)\n"
         "assert type(model).__name__ == 'SapaEfficientNetLiteBackbone', type(model)\n"
     )
-    done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True)
+    done = run_python("-c", program, tmp_path)
     assert done.returncode == 0, done.stderr[-2000:]
 
 

@@ -2,11 +2,10 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from interpreter import run_python
 from PIL import Image
 
 from sapa_hf.paper.study import (
@@ -127,7 +126,7 @@ def study(tmp_path_factory):
     folder = tmp_path_factory.mktemp("study")
     script = Path(__file__).parents[2] / "scripts" / "study.py"
     options = ["--variants", "bilinear", "dysample", "--seeds", "0", "--output_dir", str(folder)]
-    done = subprocess.run([sys.executable, str(script), *TINY, *options], capture_output=True, text=True)
+    done = run_python(script, *TINY, *options)
     assert done.returncode == 0, done.stderr[-3000:]
     return folder, done.stdout
 

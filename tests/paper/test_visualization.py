@@ -1,12 +1,11 @@
 """The paper's Figure 2 as a picture, from Python and from the command line."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from interpreter import run_python
 from PIL import Image
 from tiny_upsampling import draw_photo, segformer
 
@@ -158,11 +157,11 @@ def test_the_command_line_writes_one_png(run_folder, tmp_path):
     for name in ("a", "b"):
         Image.fromarray(draw_photo()).save(tmp_path / f"{name}.png")
     output = tmp_path / "new" / "figure.png"
-    command = [sys.executable, visualize.__file__, "--models", run_folder, run_folder / "best"]
+    command = [visualize.__file__, "--models", run_folder, run_folder / "best"]
     command += ["--images", tmp_path / "a.png", tmp_path / "b.png", "--output", output]
     command += ["--points", "5,6", "70,40", "--channels", "0,1,2", "--level", "8", "--device", "cpu"]
     command += ["--short_side", "64"]
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=120)
+    done = run_python(*command)
     assert done.returncode == 0, done.stderr
     with Image.open(output) as figure:
         figure.load()

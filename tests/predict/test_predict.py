@@ -1,14 +1,13 @@
 """Prediction on image files and the two command lines, on real files."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from accelerate import Accelerator
+from interpreter import run_python
 from PIL import Image
 from tiny_segmentation import evaluate_segmentation, tiny_model, tiny_samples
 from transformers import SegformerImageProcessorPil
@@ -309,7 +308,7 @@ def test_running_a_script_by_its_path_finds_the_evaluate_library():
     script = Path(
         evaluate_script.__file__
     )  # scripts/evaluate.py, first on its own path, has the library's name
-    run = subprocess.run([sys.executable, str(script), "--help"], capture_output=True, text=True, timeout=120)
+    run = run_python(script, "--help")
     assert run.returncode == 0 and "--data_path" in run.stdout, run.stderr
 
 

@@ -5,13 +5,12 @@ import logging
 import os
 import shutil
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 from accelerate.utils import load
+from interpreter import run_python
 from tiny_training import SegmentationTask, log_lines, optimizer_state, sample_ids, train, weights
 
 
@@ -49,9 +48,8 @@ def end_weights(checkpoint):
 
 def kill_at(folder, step, *overrides):
     """Run the same training in another process, until it is killed inside a step."""
-    command = [sys.executable, str(Path(__file__).parents[1] / "tiny_training.py"), str(folder), *overrides]
-    environment = os.environ | {"KILL_AT": str(step)}
-    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    command = [Path(__file__).parents[1] / "tiny_training.py", folder, *overrides]
+    result = run_python(*command, env=os.environ | {"KILL_AT": str(step)})
     assert result.returncode == -signal.SIGKILL, result.stderr[-2000:]
 
 

@@ -1,12 +1,10 @@
 """Two processes do what one process with twice the accumulation does."""
 
 import shutil
-import socket
-import subprocess
-import sys
 
 import pytest
 import torch
+from interpreter import run_ranks
 from tiny_depth import GLPN
 from tiny_training import NO_DROPOUT, log_lines, optimizer_state, sample_ids, settings_for, train, weights
 
@@ -40,23 +38,13 @@ def one_process(metric, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def two_processes(metric, tmp_path_factory):
-    """The same micro-batches under torchrun, with gloo on the CPU."""
+    """The same micro-batches in two ranks, with gloo on the CPU."""
     folder = tmp_path_factory.mktemp("two")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", f"--master_port={port}"]
-    command = [
-        *launcher,
-        "--module",
-        "sapa_hf.scripts.train",
-        *settings_for(TASKS[metric][0]),
-        *TASKS[metric][1],
-    ]
-    command.append(f"output_dir={folder}")
-    result = subprocess.run(command, capture_output=True, text=True, timeout=400)
-    assert result.returncode == 0, result.stderr[-9000:]
-    assert result.stdout.count(metric) == 1  # only the main process speaks
+    task, settings = TASKS[metric]
+    command = ["-m", "sapa_hf.scripts.train", *settings_for(task), *settings, f"output_dir={folder}"]
+    ranks = run_ranks(2, *command)
+    assert all(rank.returncode == 0 for rank in ranks), "".join(rank.stderr[-5000:] for rank in ranks)
+    assert sum(rank.stdout.count(metric) for rank in ranks) == 1  # only the main process speaks
     return folder
 
 
@@ -74,9 +62,10 @@ def test_two_processes_match_one_with_twice_the_accumulation(one_process, two_pr
     for step in (2, 4):
         assert_close(weights(two_processes, step), weights(one_process, step))
         # AdamW's first moment is a running mean of the gradients.
-        for number, state in optimizer_state(one_process, step).items():
-            other = optimizer_state(two_processes, step)[number]
-            torch.testing.assert_close(other["exp_avg"], state["exp_avg"], rtol=0, atol=TOLERANCE)
+        mine, theirs = (optimizer_state(folder, step) for folder in (two_processes, one_process))
+        assert mine.keys() == theirs.keys()
+        for number, state in mine.items():
+            torch.testing.assert_close(state["exp_avg"], theirs[number]["exp_avg"], rtol=0, atol=TOLERANCE)
     losses = [
         [line["loss"] for line in log_lines(folder) if "loss" in line]
         for folder in (one_process, two_processes)
