@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
+from multiprocessing import active_children
 
 import torch
 from accelerate import Accelerator
@@ -13,14 +14,17 @@ from sapa_hf.tasks import Task
 
 from .arguments import Arguments
 from .checkpoint import Progress
-from .interruption import ignore_in_worker
+from .interruption import end_workers, ignore_in_worker
 from .sampler import MicroBatches
 
 
 def steps_of_batches(
     task: Task, arguments: Arguments, progress: Progress, accelerator: Accelerator
 ) -> Iterator[list[dict]]:
-    """Yield, for every remaining step, the list of this rank's micro-batches."""
+    """Yield, for every remaining step, the list of this rank's micro-batches.
+
+    Close the generator: its data workers then end, even those that hang.
+    """
     optimization, seed = arguments.optimization, arguments.run.seed
     steps, accumulation = optimization.max_steps - progress.step, optimization.gradient_accumulation_steps
     rank, world_size = accelerator.process_index, accelerator.num_processes
@@ -50,6 +54,11 @@ def steps_of_batches(
         # Its own generator: a loader without one draws from torch's global state when it starts.
         generator=torch.Generator().manual_seed(seed),
     )
+    before = set(active_children())
     micro_batches = iter(loader)
-    for _ in range(steps):
-        yield list(islice(micro_batches, accumulation))
+    workers = set(active_children()) - before
+    try:
+        for _ in range(steps):
+            yield list(islice(micro_batches, accumulation))
+    finally:
+        end_workers(workers, getattr(micro_batches, "_shutdown_workers", lambda: None))

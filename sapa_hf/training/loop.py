@@ -6,6 +6,7 @@ import logging
 import math
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 from accelerate import Accelerator
@@ -18,10 +19,11 @@ from sapa_hf.provenance import peak_memory_megabytes
 from sapa_hf.tasks import Task
 
 from .arguments import FIELDS, Arguments
-from .checkpoint import Checkpoints, Progress
+from .checkpoint import Checkpoints, Progress, from_main
 from .interruption import Interruption
 from .journal import Journal
 from .loader import steps_of_batches
+from .lock import RunLock
 from .optimizer import build_optimizer
 from .parse import as_settings
 from .randomness import preserved_randomness
@@ -45,12 +47,27 @@ class Trainer:
         run, optimization = arguments.run, arguments.optimization
         self.folder = RunFolder(run.output_dir)
         self.folder.check_free(arguments)
+        self.lock = RunLock(self.folder.path)
         self.accelerator = Accelerator(
             mixed_precision=optimization.mixed_precision,
             cpu=run.cpu,
             log_with=None if run.tracker == "none" else run.tracker,
             project_config=ProjectConfiguration(project_dir=str(self.folder.path)),
         )
+        try:
+            self._build()
+        except BaseException:
+            self.lock.release()
+            raise
+
+    def _build(self) -> None:
+        """Lock the folder, open the data, make the model and load the newest checkpoint."""
+        task, arguments = self.task, self.arguments
+        run, optimization = arguments.run, arguments.optimization
+        if self.accelerator.is_main_process:
+            self.lock.acquire()
+            self.folder.check_free(arguments)  # another run may have ended in between
+        self.accelerator.wait_for_everyone()
         with self.accelerator.local_main_process_first():  # one rank fills the cache of the data
             task.prepare()
         set_seed(run.seed)  # the same weights on every rank
@@ -77,23 +94,39 @@ class Trainer:
         Raises:
             NonFiniteError: when the loss or its gradient is not finite; the last checkpoint is intact.
         """
-        run, max_steps = self.arguments.run, self.arguments.optimization.max_steps
+        try:
+            table = self._finish() if self._take_steps() else None
+            self._close()
+            return table
+        finally:
+            self.lock.release()
+
+    def _take_steps(self) -> bool:
+        """Take all remaining steps; False when the run was asked to stop before its end.
+
+        A checkpoint is written before an evaluation, which may fail, and notes afterwards what it found.
+        """
+        run, progress = self.arguments.run, self.progress
+        eval_steps, max_steps = self.arguments.evaluation.eval_steps, self.arguments.optimization.max_steps
         self.model.train()
-        with Interruption() as interruption, self.journal.open_bar(max_steps):
-            for result in self._steps(interruption):
+        with (
+            Interruption() as interruption,
+            self.journal.open_bar(max_steps),
+            closing(self._steps(interruption)) as results,
+        ):
+            if progress.step > progress.evaluated_step and self._due(eval_steps):
+                self._evaluate()  # the one that an interruption cut short
+            for result in results:
                 if self._due(run.log_steps):
                     self.journal.write_losses(result)
-                if self._due(self.arguments.evaluation.eval_steps):
+                if self._due(run.checkpoint_steps) or self._due(eval_steps) or result.stop:
+                    self.checkpoints.save(progress)
+                if result.stop and progress.step < max_steps:
+                    logger.warning("stopped after step %d; add --resume to go on", progress.step)
+                    return False
+                if self._due(eval_steps):
                     self._evaluate()
-                if self._due(run.checkpoint_steps) or result.stop:
-                    self.checkpoints.save(self.progress)
-                if result.stop and self.progress.step < max_steps:
-                    logger.warning("stopped after step %d; add --resume to go on", self.progress.step)
-                    self._close()
-                    return None
-        table = self._finish()
-        self._close()
-        return table
+        return True
 
     def _origin(self) -> dict:
         """Collect what a bitwise continuation depends on."""
@@ -108,51 +141,60 @@ class Trainer:
         Raises:
             ValueError: when the checkpoint lies past the last step.
         """
-        resume = self.arguments.run.resume
+        resume, max_steps = self.arguments.run.resume, self.arguments.optimization.max_steps
+        if self.arguments.run.overwrite and self.accelerator.is_main_process:
+            self.folder.clear()
+        self.accelerator.wait_for_everyone()
         path = self.checkpoints.latest() if resume else None
         progress = self.checkpoints.load(path) if path else Progress()
-        if progress.step > self.arguments.optimization.max_steps:
-            raise ValueError(
-                f"{path} is past max_steps={self.arguments.optimization.max_steps}: raise max_steps"
-            )
+        if progress.step > max_steps:
+            raise ValueError(f"{path} is past max_steps={max_steps}: raise max_steps")
         if resume:
             logger.warning("resumed from %s" if path else "nothing to resume in %s", path or self.folder.path)
         self.accelerator.wait_for_everyone()
         if self.accelerator.is_main_process:
-            self.folder.open(self.settings, progress.step, self.arguments.run.overwrite)
-        self.accelerator.wait_for_everyone()
+            self.folder.open(self.settings, progress, max_steps)
+        best = from_main(self.accelerator, lambda: self.folder.digest(self.folder.best))
+        if progress.best_step is not None and best != progress.best_weights:
+            logger.warning(
+                "%s does not hold the weights of step %d, the best so far: the next evaluation chooses anew",
+                self.folder.best,
+                progress.best_step,
+            )
+            progress.best_metric = progress.best_step = progress.best_weights = None
         return progress
 
     def _steps(self, interruption: Interruption) -> Iterator[StepResult]:
         """Take the remaining steps one by one, and count them."""
         progress, images = self.progress, self._images_per_step()
         began = time.perf_counter()
-        for batches in steps_of_batches(self.task, self.arguments, progress, self.accelerator):
-            try:
-                result = training_step(
-                    self.accelerator,
-                    self.model,
-                    self.optimizer,
-                    batches,
-                    self.task.weight,
-                    self.arguments.optimization.max_grad_norm,
-                    interruption.requested,
+        with closing(steps_of_batches(self.task, self.arguments, progress, self.accelerator)) as loaded:
+            for batches in loaded:
+                try:
+                    result = training_step(
+                        self.accelerator,
+                        self.model,
+                        self.optimizer,
+                        batches,
+                        self.task.weight,
+                        self.arguments.optimization.max_grad_norm,
+                        interruption.requested,
+                    )
+                except NonFiniteError as error:
+                    raise NonFiniteError(
+                        f"step {progress.step + 1}: {error}. No weight was changed and the last checkpoint "
+                        "is intact: look at these images, or go on with --resume and a lower learning rate"
+                    ) from None
+                self.schedule.step()
+                progress.step += 1
+                progress.samples_seen += images
+                progress.skipped_samples += result.skipped
+                progress.ignored_steps += result.loss is None
+                self.journal.note_step(
+                    result, [batch["ids"] for batch in batches], images, time.perf_counter() - began
                 )
-            except NonFiniteError as error:
-                raise NonFiniteError(
-                    f"step {progress.step + 1}: {error}. No weight was changed and the last checkpoint is "
-                    "intact: look at these images, or go on with --resume and a lower learning rate"
-                ) from None
-            self.schedule.step()
-            progress.step += 1
-            progress.samples_seen += images
-            progress.skipped_samples += result.skipped
-            progress.ignored_steps += result.loss is None
-            self.journal.note_step(
-                result, [batch["ids"] for batch in batches], images, time.perf_counter() - began
-            )
-            yield result
-            began = time.perf_counter()
+                yield result
+                began = time.perf_counter()
 
     def _evaluate(self) -> None:
         """Score and draw the model as it is, without using up random numbers, and keep it if it is best."""
@@ -165,15 +207,15 @@ class Trainer:
         if math.isfinite(figure) and (
             progress.best_metric is None or sign * (figure - progress.best_metric) > 0
         ):
-            progress.best_metric, progress.best_step = figure, progress.step
-            self._save_model(self.folder.best)
+            self._save_best(figure)
+        progress.evaluated_step = progress.step
+        self.checkpoints.note(progress)
 
     def _finish(self) -> str:
         """Save the last weights, score the best ones and write the results file."""
         self._save_model(self.folder.last)
-        if not self.folder.best.exists():  # no evaluation gave a finite figure
-            self.progress.best_step = self.progress.step
-            self._save_model(self.folder.best)
+        if self.progress.best_step is None:  # no evaluation gave a finite figure
+            self._save_best(None)
         best = load_model(self.folder.best, device=self.accelerator.device)
         training = {
             "steps": self.progress.step,
@@ -207,13 +249,20 @@ class Trainer:
         self.accelerator.free_memory()
         self.accelerator.end_training()
 
-    def _save_model(self, folder: Path) -> None:
-        """Write the current weights as a model folder; all ranks call this."""
+    def _save_best(self, figure: float | None) -> None:
+        """Keep the current weights as the best, with their figure."""
+        self.progress.best_weights = self._save_model(self.folder.best)
+        self.progress.best_metric, self.progress.best_step = figure, self.progress.step
+
+    def _save_model(self, folder: Path) -> str | None:
+        """Write the current weights as a model folder; all ranks call this, the main one gets a digest."""
         weights = self.accelerator.get_state_dict(self.model)
+        digest = None
         if self.accelerator.is_main_process:
             model = self.accelerator.unwrap_model(self.model)
-            self.folder.save_model(folder, model, self.task.processor(), weights)
+            digest = self.folder.save_model(folder, model, self.task.processor(), weights)
         self.accelerator.wait_for_everyone()
+        return digest
 
     def _due(self, every: int) -> bool:
         """Whether something done every so many steps is due; the last step has everything."""

@@ -2,9 +2,11 @@
 
 import json
 import logging
+import multiprocessing
 import os
 import shutil
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,11 @@ import torch
 from accelerate.utils import load
 from interpreter import run_python
 from tiny_training import SegmentationTask, log_lines, optimizer_state, sample_ids, train, weights
+
+from sapa_hf.atomic_write import temporary_path
+from sapa_hf.training import interruption
+from sapa_hf.training.checkpoint import find_damage
+from sapa_hf.training.lock import RunLock
 
 
 @pytest.fixture(scope="module")
@@ -62,8 +69,9 @@ def test_resume_after_kill_is_bitwise(straight, tmp_path, workers):
     truncated = checkpoints / "step-00000005"  # looks finished, but a file was cut short
     shutil.copytree(checkpoints / "step-00000003", truncated)
     (truncated / "optimizer.bin").write_bytes((truncated / "optimizer.bin").read_bytes()[:100])
-    (checkpoints / "step-00000006.partial").mkdir()
-    (checkpoints / "step-00000006.partial" / "model.safetensors").write_bytes(b"half")
+    partial = temporary_path(checkpoints / "step-00000006")
+    partial.mkdir()
+    (partial / "model.safetensors").write_bytes(b"half")
     with (tmp_path / "log.jsonl").open("a") as log:
         log.write('{"step": 6, "lo')
     train(tmp_path, f"num_workers={workers}", "--resume")
@@ -139,7 +147,9 @@ def test_resume_with_other_settings_says_which(straight, tmp_path, caplog):
 def test_resume_refuses_a_broken_random_state(straight, tmp_path):
     file = copy_ending_at(straight, tmp_path / "run", 6) / "random_states_0.pkl"
     file.write_bytes(b"\0" * file.stat().st_size)  # accelerate itself would only log this
-    with pytest.raises(ValueError, match="random_states_0.pkl is missing or broken"):
+    with pytest.raises(
+        ValueError, match=r"no checkpoint .* intact .*random_states_0.pkl is damaged.*--overwrite"
+    ):
         train(tmp_path / "run", "--resume")
 
 
@@ -159,3 +169,138 @@ def test_resume_without_a_checkpoint_starts_from_the_beginning(straight, tmp_pat
 def test_a_folder_with_a_run_is_never_mixed_with_another(straight, tmp_path):
     with pytest.raises(ValueError, match="add --resume to go on with it, --overwrite to delete it"):
         train(straight)
+
+
+FILES = [
+    "model.safetensors",
+    "optimizer.bin",
+    "custom_checkpoint_0.pkl",
+    "random_states_0.pkl",
+    "state.json",
+]
+DAMAGES = {
+    "a flipped bit": lambda content: content[:-9] + bytes([content[-9] ^ 16]) + content[-8:],
+    "zeros": lambda content: bytes(len(content)),
+    "cut short": lambda content: content[:-1],
+}
+
+
+def test_every_file_of_a_checkpoint_is_known(straight):
+    written = (straight / "checkpoints" / "step-00000008").rglob("*")
+    assert sorted(path.name for path in written) == sorted(FILES)
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("name", FILES)
+def test_a_damaged_file_is_named(straight, tmp_path, name, damage):
+    checkpoint = tmp_path / "step-00000008"
+    shutil.copytree(straight / "checkpoints" / "step-00000008", checkpoint)
+    assert find_damage(checkpoint) is None
+    file = checkpoint / name
+    file.write_bytes(DAMAGES[damage](file.read_bytes()))
+    assert name in find_damage(checkpoint) and "damaged" in find_damage(checkpoint)
+    file.unlink()
+    assert name in find_damage(checkpoint) and "missing" in find_damage(checkpoint)
+
+
+def test_resume_passes_over_a_damaged_checkpoint_and_over_stray_files(straight, tmp_path, caplog):
+    folder = tmp_path / "run"
+    shutil.copytree(straight, folder)
+    file = folder / "checkpoints" / "step-00000008" / "optimizer.bin"
+    file.write_bytes(DAMAGES["a flipped bit"](file.read_bytes()))
+    strays = ["step-notes.txt", "step-00000099", "step-00000008 (copy)", ".DS_Store"]
+    for name in strays:
+        (folder / "checkpoints" / name).write_text("mine")
+    odd = b"\xff\x00 not ours\n[1, 2]\n3\n"
+    log = (folder / "log.jsonl").read_bytes()
+    (folder / "log.jsonl").write_bytes(odd + log + b'{"step": 6, "lo')
+    train(folder, "--resume")
+    assert "passed over the checkpoint" in caplog.text and "optimizer.bin is damaged" in caplog.text
+    assert "resumed from" in caplog.text and "step-00000006" in caplog.text
+    assert all((folder / "checkpoints" / name).read_text() == "mine" for name in strays)
+    written = (folder / "log.jsonl").read_bytes()
+    assert written.startswith(odd) and b'"lo' not in written.replace(b'"loss', b"")
+    (folder / "log.jsonl").write_bytes(written[len(odd) :])
+    assert_same_end(straight, folder)
+
+
+class FailingEvaluation(SegmentationTask):
+    def evaluate(self, model, accelerator):
+        raise OSError("the evaluation split is gone")
+
+
+def test_a_checkpoint_is_written_before_an_evaluation_can_fail(straight, tmp_path):
+    with pytest.raises(OSError, match="the evaluation split is gone"):
+        train(tmp_path, task=FailingEvaluation)
+    assert (tmp_path / "checkpoints" / "step-00000004").is_dir()
+    train(tmp_path, "--resume")
+    assert [line["step"] for line in log_lines(tmp_path) if "evaluation" in line] == [4, 8]
+    assert_same_end(straight, tmp_path)
+
+
+def test_a_run_that_goes_on_drops_its_results_and_keeps_its_best_weights(straight, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(straight, folder)
+    best = (folder / "best" / "model.safetensors").read_bytes()
+    with pytest.raises(OSError, match="gone"):
+        train(folder, "--resume", "max_steps=9", task=FailingEvaluation)
+    assert not (folder / "results.json").exists()
+    assert (folder / "best" / "model.safetensors").read_bytes() == best
+
+
+def test_best_weights_of_a_later_step_are_not_taken_for_those_of_the_checkpoint(straight, tmp_path, caplog):
+    folder = tmp_path / "run"
+    copy_ending_at(straight, folder, 6)
+    shutil.copy(folder / "checkpoints/step-00000006/model.safetensors", folder / "best" / "model.safetensors")
+    train(folder, "--resume")
+    assert "does not hold the weights of step 4" in caplog.text
+    assert json.loads((folder / "results.json").read_text())["training"]["best_step"] == 8
+
+
+class HangingTask(SegmentationTask):
+    """One data worker never answers, and the main process meets an error."""
+
+    def transform(self):
+        transform = super().transform()
+
+        def hang(*arguments):
+            if torch.utils.data.get_worker_info().id == 1:
+                time.sleep(10_000)
+            return transform(*arguments)
+
+        return hang
+
+    def weight(self, batch):
+        raise RuntimeError("an error in the main process")
+
+
+def test_a_data_worker_that_hangs_does_not_keep_a_failed_run_alive(tmp_path, monkeypatch):
+    monkeypatch.setattr(interruption, "PATIENCE", 0.5)
+    with pytest.raises(RuntimeError, match="an error in the main process"):
+        train(tmp_path, "num_workers=2", task=HangingTask)
+    assert not multiprocessing.active_children()
+    train(tmp_path, "num_workers=2", "--resume", "max_steps=1")  # the folder is free again
+
+
+def hold(folder, connection):
+    """Lock the folder in another process, until told to end."""
+    lock = RunLock(folder)
+    lock.acquire()
+    connection.send(os.getpid())
+    connection.recv()
+
+
+def test_two_trainings_never_share_a_folder_and_a_killed_one_gives_it_back(tmp_path):
+    here, there = multiprocessing.Pipe()
+    other = multiprocessing.get_context("fork").Process(target=hold, args=(tmp_path, there))
+    other.start()
+    pid = here.recv()
+    with pytest.raises(
+        ValueError, match=rf"holds a run that is still going on, process {pid} on .* since 20"
+    ):
+        train(tmp_path, "--overwrite")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run.lock"]
+    other.kill()
+    other.join()
+    train(tmp_path, "max_steps=1")
+    assert str(os.getpid()) in (tmp_path / "run.lock").read_text()

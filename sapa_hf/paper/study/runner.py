@@ -11,6 +11,7 @@ from sapa_hf.evaluation import read_results
 from sapa_hf.tasks import TASKS
 from sapa_hf.training import as_settings, parse_arguments
 from sapa_hf.training.arguments import FIELDS
+from sapa_hf.training.checkpoint import as_json
 
 from .matrix import PlannedRun
 
@@ -58,7 +59,7 @@ def is_finished(run: PlannedRun) -> bool:
         return False
     had = read_results(path)["training"]["settings"]
     arguments = parse_arguments(run.tokens)
-    wanted = as_settings(arguments, TASKS[arguments.run.task].keys)
+    wanted = as_json(as_settings(arguments, TASKS[arguments.run.task].keys))
     other = {  # a place affects nothing here; what lies there is compared later
         key
         for key, value in wanted.items()
