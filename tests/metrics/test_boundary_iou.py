@@ -1,9 +1,17 @@
 """Boundary IoU: equal to the definition carried out class by class, and fast because it is not."""
 
+from pathlib import Path
+
+import evaluate
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
+import sapa_hf.metrics
 from sapa_hf.metrics import load_metric
+
+FOLDER = Path(sapa_hf.metrics.__file__).parent
+GOLDEN = Path(__file__).parents[1] / "golden" / "peers" / "boundary_iou.safetensors"
 
 
 def erode_once(mask):
@@ -130,6 +138,62 @@ def test_labels_are_reduced_as_in_mean_iou():
                 "per_category_boundary_iou"
             ],
         )
+
+
+@pytest.mark.parametrize("case", range(4))
+def test_areas_equal_those_of_the_released_boundary_iou(case):
+    golden = load_file(GOLDEN)
+    prediction, reference = golden[f"{case}.prediction"], golden[f"{case}.reference"]
+    intersection, union = golden[f"{case}.intersection_union"].T
+    metric = load_metric("boundary_iou", dilation_ratio=float(golden[f"{case}.ratio"][0]))
+    metric.add(prediction=prediction, reference=reference)
+    agreed, in_reference, in_prediction = metric.histogram[:, : len(union)]
+    np.testing.assert_array_equal(agreed, intersection)
+    np.testing.assert_array_equal(in_reference + in_prediction - agreed, union)
+
+
+def test_a_label_of_num_labels_counts_for_no_class_and_absent_classes_are_nan():
+    reference = np.array([[0, 0, 2, 2]])
+    results = load_metric("boundary_iou").compute(
+        predictions=[np.zeros((1, 4), int)], references=[reference], num_labels=2
+    )
+    assert results["per_category_boundary_iou"][0] == 0.5
+    assert np.isnan(results["per_category_boundary_iou"][1])
+
+
+@pytest.mark.parametrize("added", ["at once", "in batches", "one by one"])
+def test_combines_with_mean_iou_as_any_evaluate_module(added):
+    rng = np.random.default_rng(4)
+    references = [blobs(rng, (30, 20), 5, ignore_index=255) for _ in range(3)]
+    predictions = [blobs(rng, (30, 20), 5) for _ in range(3)]
+    options = {"num_labels": 5, "ignore_index": 255, "reduce_labels": False, "nan_to_num": 0}
+    combined = evaluate.combine([str(FOLDER / "mean_iou"), str(FOLDER / "boundary_iou")])
+    inputs = {"predictions": predictions, "references": references}
+    if added == "at once":
+        results = combined.compute(**inputs, **options)
+    else:
+        if added == "in batches":
+            combined.add_batch(**inputs)
+        else:
+            for prediction, reference in zip(predictions, references, strict=True):
+                combined.add(prediction=prediction, reference=reference)
+        results = combined.compute(**options)
+    for name, key in (("mean_iou", "mean_iou"), ("boundary_iou", "boundary_iou")):
+        assert results[key] == load_metric(name).compute(**inputs, **options)[key]
+
+
+def test_options_of_counting_may_come_with_the_images_but_not_after_them():
+    rng = np.random.default_rng(5)
+    inputs = {"predictions": [blobs(rng, (30, 20), 4)], "references": [blobs(rng, (30, 20), 4)]}
+    expected = load_metric("boundary_iou", ignore_index=3).compute(**inputs, num_labels=3)
+    metric = load_metric("boundary_iou")
+    assert metric.compute(**inputs, num_labels=3, ignore_index=3)["boundary_iou"] == expected["boundary_iou"]
+    metric.add_batch(**inputs)
+    with pytest.raises(
+        ValueError, match=r"counted with .*255.*got \{'ignore_index': 3\}: give the options to"
+    ):
+        metric.compute(num_labels=3, ignore_index=3)
+    assert metric.compute(num_labels=4, ignore_index=255)["boundary_iou"] > 0
 
 
 def test_misuse_says_what_to_do():

@@ -130,6 +130,16 @@ def test_loads_by_path_as_any_evaluate_module():
     assert metric.compute()["abs_rel"] == 1.0
 
 
+def test_the_range_and_the_crop_may_come_with_the_images():
+    rng = np.random.default_rng(3)
+    prediction, truth = draw(rng, (48, 64))
+    options = {"min_depth": 0.5, "max_depth": 8.0, "crop": "eigen"}
+    expected = load_metric("depth", **options).compute(predictions=[prediction], references=[truth])
+    metric = load_metric("depth")
+    assert metric.compute(predictions=[prediction], references=[truth], **options) == expected
+    assert metric.compute(predictions=[prediction], references=[truth]) != expected
+
+
 @pytest.mark.parametrize(
     ("prediction", "reference", "text"),
     [

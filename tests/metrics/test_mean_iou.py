@@ -10,9 +10,11 @@ import pytest
 from mean_iou_cases import make_maps
 
 import sapa_hf.metrics
+from sapa_hf.data import decode_mask, get_spec, load_split
 from sapa_hf.metrics import load_metric
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "mean_iou.json").read_text())
+REAL = json.loads((Path(__file__).parents[1] / "golden" / "mean_iou_real.json").read_text())
 OPTIONS = ("num_labels", "ignore_index", "reduce_labels", "nan_to_num", "label_map")
 
 
@@ -71,6 +73,30 @@ def test_results_equal_a_count_pixel_by_pixel(metric, case):
     np.testing.assert_allclose(
         results["overall_accuracy"], np.float64(accuracy if accuracy is not None else "nan")
     )
+
+
+@pytest.mark.parametrize("case", REAL["cases"], ids=lambda case: case["dataset"])
+def test_results_on_real_maps_equal_the_official_ones_bit_for_bit(metric, case, sapa_data):
+    dataset = load_split(get_spec(case["dataset"], path=str(sapa_data / case["folder"])), case["split"])
+    references = [decode_mask(dataset[row]["annotation"]) for row in range(case["rows"])]
+    predictions = []
+    for reference in references:
+        reduced = np.where(reference == 0, 255, reference - 1) if case["reduce_labels"] else reference
+        predictions.append(np.roll(reduced.astype(np.uint8), (5, 7), (0, 1)))
+    options = {name: case[name] for name in ("num_labels", "reduce_labels")} | {"ignore_index": 255}
+    results = metric.compute(predictions=predictions, references=references, **options)
+    for key, expected in case["expected"].items():
+        np.testing.assert_array_equal(results[key], np.array(expected, dtype=np.float64))
+
+
+def test_a_label_of_num_labels_counts_for_no_class_and_absent_classes_are_nan(metric):
+    reference = np.array([[0, 0, 2, 2]])  # 2 is no class of two
+    prediction = np.array([[0, 1, 0, 2]])
+    results = metric.compute(predictions=[prediction], references=[reference], num_labels=2, ignore_index=255)
+    assert results["per_category_iou"].tolist() == [1 / 3, 0.0]
+    assert results["overall_accuracy"] == 0.5 and np.isnan(results["per_category_accuracy"][1])
+    results = metric.compute(predictions=[prediction], references=[reference], num_labels=5, ignore_index=255)
+    assert np.isnan(results["per_category_iou"][3:]).all()
 
 
 def test_loads_by_path_as_any_evaluate_module():

@@ -14,10 +14,13 @@ predicted there cannot change the result, and a perfect prediction gets exactly 
 """
 
 import warnings
+from collections.abc import Mapping
 
-import datasets
 import evaluate
 import numpy as np
+
+from sapa_hf.metrics.label_maps import label_pair, recode
+from sapa_hf.metrics.running_metric import RunningMetric, metric_info
 
 _DESCRIPTION = """
 Intersection over union of the inner boundary bands of predicted and true classes, per class over the whole
@@ -30,10 +33,12 @@ Args:
     references: list of integer maps (H, W) of the same sizes.
     num_labels (int): number of classes.
     nan_to_num (int, optional): replaces nan in every result, after the mean has been taken.
-Options of the constructor:
     ignore_index (int): label value whose pixels belong to no class; 255 unless told.
-    reduce_labels (bool): label 0 becomes 255 and the others move down by one (ADE20K); False unless told.
+    label_map (dict, optional): old label value -> new label value, applied to the references, all at once.
+    reduce_labels (bool): label 0 becomes 255 and the others move down by one (ADE20K), after label_map.
     dilation_ratio (float): width of the band as a share of the image diagonal; 0.02 unless told.
+The last four decide how an image is counted: where images are added before `compute`, give them to
+`evaluate.load`.
 Returns:
     boundary_iou (float) and per_category_boundary_iou (array of num_labels; nan for an absent class).
 """
@@ -83,93 +88,65 @@ def boundary_band(labels: np.ndarray, distance: int, outside: int) -> np.ndarray
 
 
 @evaluate.utils.file_utils.add_start_docstrings(_DESCRIPTION, _KWARGS_DESCRIPTION)
-class BoundaryIoU(evaluate.Metric):
+class BoundaryIoU(RunningMetric):
     """Boundary IoU with constant memory; see the text above for arguments and results."""
 
     def __init__(
         self,
         *args,
         ignore_index: int = 255,
+        label_map: Mapping[int, int] | None = None,
         reduce_labels: bool = False,
         dilation_ratio: float = 0.02,
         **kwargs,
     ):
-        super().__init__(*args, **kwargs)
-        if self.num_process > 1:
-            raise ValueError(
-                f"num_process={self.num_process} is not supported: give each process its own metric, sum "
-                "their `histogram` and pass the sum to `merge`"
-            )
-        if not 0 <= ignore_index <= LARGEST:
-            raise ValueError(f"ignore_index must lie in 0..{LARGEST}, got {ignore_index}; 255 is customary")
-        if not 0 < dilation_ratio < 1:
-            raise ValueError(f"dilation_ratio is a share of the diagonal in (0, 1), got {dilation_ratio}")
-        self.ignore_index = ignore_index
-        self.reduce_labels = reduce_labels
-        self.dilation_ratio = dilation_ratio
-        self._clear()
+        options = {
+            "ignore_index": ignore_index,
+            "label_map": label_map,
+            "reduce_labels": reduce_labels,
+            "dilation_ratio": dilation_ratio,
+        }
+        super().__init__(*args, options=options, **kwargs)
 
     def _info(self):
-        return evaluate.MetricInfo(
-            description=_DESCRIPTION,
-            citation=_CITATION,
-            inputs_description=_KWARGS_DESCRIPTION,
-            features=datasets.Features({"predictions": datasets.Image(), "references": datasets.Image()}),
-        )
+        return metric_info(_DESCRIPTION, _KWARGS_DESCRIPTION, _CITATION)
+
+    def _checked_options(self, options):
+        if not 0 <= options["ignore_index"] <= LARGEST:
+            raise ValueError(
+                f"ignore_index must lie in 0..{LARGEST}, got {options['ignore_index']}; 255 is customary"
+            )
+        if not 0 < options["dilation_ratio"] < 1:
+            raise ValueError(
+                f"dilation_ratio must be a share of the diagonal, in (0, 1), got {options['dilation_ratio']}"
+            )
+        return options
 
     def _clear(self):
         self.histogram = np.zeros((3, 256), np.int64)  # band pixels: (agreed, reference, prediction) x class
-        self._images = 0
 
-    def __len__(self):
-        return self._images
+    def _is_empty(self):
+        return not self._images and not self.histogram.any()
 
-    def add_batch(self, *, predictions=None, references=None, **kwargs):
-        """Count the boundary pixels of some images.
+    def _checked(self, prediction, reference):
+        prediction, reference = label_pair(prediction, reference, LARGEST)
+        if self.options["label_map"] or self.options["reduce_labels"]:
+            reference = recode(reference, self.options["label_map"], self.options["reduce_labels"])
+        return label_pair(prediction, reference, LARGEST)
 
-        Raises:
-            TypeError: a map does not hold integers.
-            ValueError: the lists or the maps differ in size, or a value does not fit.
-        """
-        if kwargs:
-            raise ValueError(f"unknown inputs {sorted(kwargs)}; give predictions and references")
-        if predictions is None or references is None:
-            raise ValueError("predictions and references are needed, both as lists of maps (H, W)")
-        if len(predictions) != len(references):
-            raise ValueError(f"got {len(predictions)} predictions but {len(references)} references")
-        pairs = [
-            (_as_map(p, "predictions"), _as_map(r, "references"))
-            for p, r in zip(predictions, references, strict=True)
-        ]
-        for prediction, reference in pairs:  # all are checked before the first is counted
-            if prediction.shape != reference.shape:
-                raise ValueError(
-                    f"a prediction is {prediction.shape} but its reference {reference.shape}; resize the "
-                    "logits to the size of the reference"
-                )
-        for prediction, reference in pairs:
-            self._count(prediction, reference)
-
-    def add(self, *, prediction=None, reference=None, **kwargs):
-        """Count the boundary pixels of one image."""
-        self.add_batch(predictions=[prediction], references=[reference], **kwargs)
-
-    def _count(self, prediction: np.ndarray, reference: np.ndarray):
-        self._images += 1
+    def _count(self, prediction, reference):
         if not prediction.size:
             return
-        if self.reduce_labels:
-            moved = np.where(reference == 0, 255, reference) - 1
-            reference = np.where(moved == 254, 255, moved)
-        values = max(int(prediction.max()), int(reference.max()), self.ignore_index)
+        ignored_value = self.options["ignore_index"]
+        values = max(int(prediction.max()), int(reference.max()), ignored_value)
         dtype = np.uint8 if values < 256 else np.uint16
-        ignored = reference == self.ignore_index
+        ignored = reference == ignored_value
         reference = reference.astype(dtype)
-        prediction = np.where(ignored, self.ignore_index, prediction).astype(dtype)
+        prediction = np.where(ignored, ignored_value, prediction).astype(dtype)
 
-        distance = max(1, round(self.dilation_ratio * float(np.hypot(*reference.shape))))
-        reference_band = boundary_band(reference, distance, self.ignore_index) & ~ignored
-        prediction_band = boundary_band(prediction, distance, self.ignore_index) & ~ignored
+        distance = max(1, round(self.options["dilation_ratio"] * float(np.hypot(*reference.shape))))
+        reference_band = boundary_band(reference, distance, ignored_value) & ~ignored
+        prediction_band = boundary_band(prediction, distance, ignored_value) & ~ignored
         self._grow(values + 1)
         length = self.histogram.shape[1]
         agreed = reference_band & prediction_band & (reference == prediction)
@@ -197,16 +174,6 @@ class BoundaryIoU(evaluate.Metric):
         self._grow(histogram.shape[1])
         self.histogram[:, : histogram.shape[1]] += histogram.astype(np.int64)
 
-    def compute(self, *, predictions=None, references=None, **kwargs):
-        """Compute the results over all that was added, then start anew."""
-        if predictions is not None or references is not None:
-            self.add_batch(predictions=predictions, references=references)
-        if not self._images and not self.histogram.any():
-            raise ValueError("nothing was added: call add_batch, or pass predictions and references")
-        results = self._compute(**kwargs)
-        self._clear()
-        return results
-
     def _compute(self, num_labels: int, nan_to_num: int | None = None) -> dict:
         if num_labels < 1:
             raise ValueError(f"num_labels must be at least 1, got {num_labels}")
@@ -219,22 +186,3 @@ class BoundaryIoU(evaluate.Metric):
         if nan_to_num is not None:
             results = {key: np.nan_to_num(value, nan=nan_to_num) for key, value in results.items()}
         return results
-
-
-def _as_map(array, name: str) -> np.ndarray:
-    """Return one label map as an integer array (H, W) of values that 16 bits hold."""
-    array = np.asarray(array)
-    if array.dtype == bool:
-        array = array.astype(np.uint8)
-    if array.dtype.kind not in "iu":
-        raise TypeError(
-            f"{name} must hold integers, got {array.dtype}; cast class indices to an integer type"
-        )
-    if array.ndim != 2:
-        raise ValueError(f"each of the {name} must be a map (H, W), got shape {array.shape}")
-    if array.dtype != np.uint8 and array.size and not 0 <= array.min() <= array.max() <= LARGEST:
-        raise ValueError(
-            f"{name} must lie in 0..{LARGEST}, got {array.min()}..{array.max()}; map other values, such as a "
-            "negative ignored label, to an unused one first (255 is customary)"
-        )
-    return array

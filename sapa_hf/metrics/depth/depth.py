@@ -6,9 +6,10 @@ p in metres, e = p - t and g = log p - log t, every error is a mean over pixels 
 of any size needs their sums only, and those of several processes merge by a sum.
 """
 
-import datasets
 import evaluate
 import numpy as np
+
+from sapa_hf.metrics.running_metric import RunningMetric, metric_info
 
 _DESCRIPTION = """
 Errors and accuracies of estimated depth in metres, averaged per image and then over the images, as the NYU
@@ -22,11 +23,12 @@ Args:
         inside the range are left out.
     average (str): "images" (the benchmark's: an image's mean counts once, however many pixels it has) or
         "pixels"; "images" unless told.
-Options of the constructor:
     min_depth (float), max_depth (float): the range in metres; 1e-3 and 10 unless told.
     crop (str, optional): "eigen" (NYU Depth V2, rows 45 to 471 and columns 41 to 601 of 480 x 640) or "garg"
         (KITTI: the shares 0.40810811 to 0.99189189 of the rows and 0.03594771 to 0.96405229 of the columns),
         scaled to each image and rounded down at both ends; none unless told.
+The last three decide how an image is counted: where images are added before `compute`, give them to
+`evaluate.load`.
 Returns:
     abs_rel, sq_rel, rmse, rmse_log, log10, silog (lower is better; silog in hundredths), delta1, delta2 and
     delta3 (shares of pixels within a factor of 1.25, its square and its cube; higher is better): floats.
@@ -89,69 +91,37 @@ def errors(means: np.ndarray) -> np.ndarray:
 
 
 @evaluate.utils.file_utils.add_start_docstrings(_DESCRIPTION, _KWARGS_DESCRIPTION)
-class Depth(evaluate.Metric):
-    """Depth errors with constant memory; see the text above for arguments and results."""
+class Depth(RunningMetric):
+    """Depth errors with constant memory; an image without a pixel to measure counts for nothing."""
 
     def __init__(
         self, *args, min_depth: float = 1e-3, max_depth: float = 10.0, crop: str | None = None, **kwargs
     ):
-        super().__init__(*args, **kwargs)
-        if self.num_process > 1:
-            raise ValueError(
-                f"num_process={self.num_process} is not supported: give each process its own metric, sum "
-                "their `sums` and pass the result to `merge`"
-            )
-        if not 0 < min_depth < max_depth < float("inf"):
-            raise ValueError(
-                f"0 < min_depth < max_depth is needed, in metres; got {min_depth} and {max_depth}"
-            )
-        if crop is not None and crop not in CROPS:
-            raise ValueError(f"crop is None or one of {', '.join(CROPS)}, got {crop!r}")
-        self.min_depth, self.max_depth, self.crop = min_depth, max_depth, crop
-        self._clear()
+        options = {"min_depth": min_depth, "max_depth": max_depth, "crop": crop}
+        super().__init__(*args, options=options, **kwargs)
 
     def _info(self):
-        return evaluate.MetricInfo(
-            description=_DESCRIPTION,
-            citation=_CITATION,
-            inputs_description=_KWARGS_DESCRIPTION,
-            features=datasets.Features({"predictions": datasets.Image(), "references": datasets.Image()}),
-        )
+        return metric_info(_DESCRIPTION, _KWARGS_DESCRIPTION, _CITATION)
+
+    def _checked_options(self, options):
+        if not 0 < options["min_depth"] < options["max_depth"] < float("inf"):
+            raise ValueError(
+                "0 < min_depth < max_depth is needed, in metres; got "
+                f"{options['min_depth']} and {options['max_depth']}"
+            )
+        if options["crop"] is not None and options["crop"] not in CROPS:
+            raise ValueError(f"crop must be None or one of {', '.join(CROPS)}, got {options['crop']!r}")
+        return options
 
     def _clear(self):
         # Row IMAGES: the nine errors summed over images, and the images; row PIXELS: the nine means summed
         # over pixels, and the pixels.
         self.sums = np.zeros((2, len(KEYS) + 1))
-        self._added = 0
 
-    def __len__(self):
-        return self._added
+    def _is_empty(self):
+        return not self._images and not self.sums.any()
 
-    def add_batch(self, *, predictions=None, references=None, **kwargs):
-        """Measure some images; one without a pixel to measure counts for nothing.
-
-        Raises:
-            ValueError: the lists or the maps differ in size, or a prediction is not a number.
-        """
-        if kwargs:
-            raise ValueError(f"unknown inputs {sorted(kwargs)}; give predictions and references")
-        if predictions is None or references is None:
-            raise ValueError("predictions and references are needed, both as lists of maps (H, W)")
-        if len(predictions) != len(references):
-            raise ValueError(f"got {len(predictions)} predictions but {len(references)} references")
-        pairs = [self._checked(p, r) for p, r in zip(predictions, references, strict=True)]
-        for prediction, truth in pairs:  # all are checked before the first is counted
-            self._added += 1
-            if truth.size:
-                means = pixel_means(prediction, truth)
-                self.sums[IMAGES] += (*errors(means), 1)
-                self.sums[PIXELS] += (*means * truth.size, truth.size)
-
-    def add(self, *, prediction=None, reference=None, **kwargs):
-        """Measure one image."""
-        self.add_batch(predictions=[prediction], references=[reference], **kwargs)
-
-    def _checked(self, prediction, reference) -> tuple[np.ndarray, np.ndarray]:
+    def _checked(self, prediction, reference):
         """Return the pixels that count, (N,) float64 each, the predictions clamped."""
         prediction, reference = np.asarray(prediction), np.asarray(reference)
         if prediction.shape != reference.shape or reference.ndim != 2:
@@ -159,14 +129,21 @@ class Depth(evaluate.Metric):
                 f"a prediction is {prediction.shape} and its reference {reference.shape}; both must be maps "
                 "(H, W): resize the prediction to the size of the reference"
             )
-        if self.crop is not None:
-            window = crop_window(self.crop, reference.shape)
+        near, far, crop = self.options["min_depth"], self.options["max_depth"], self.options["crop"]
+        if crop is not None:
+            window = crop_window(crop, reference.shape)
             prediction, reference = prediction[window], reference[window]
         prediction, reference = prediction.astype(np.float64), reference.astype(np.float64)
         if np.isnan(prediction).any():
             raise ValueError("a prediction holds nan; the model's weights or its precision are at fault")
-        valid = (reference > self.min_depth) & (reference < self.max_depth)  # false for nan and infinity
-        return np.clip(prediction[valid], self.min_depth, self.max_depth), reference[valid]
+        valid = (reference > near) & (reference < far)  # false for nan and infinity
+        return np.clip(prediction[valid], near, far), reference[valid]
+
+    def _count(self, prediction, reference):
+        if reference.size:
+            means = pixel_means(prediction, reference)
+            self.sums[IMAGES] += (*errors(means), 1)
+            self.sums[PIXELS] += (*means * reference.size, reference.size)
 
     def merge(self, sums: np.ndarray):
         """Add the sums of another process, or the total of several.
@@ -182,24 +159,15 @@ class Depth(evaluate.Metric):
             raise ValueError(f"sums are finite numbers {self.sums.shape}, got {sums.dtype} of {sums.shape}")
         self.sums += sums
 
-    def compute(self, *, predictions=None, references=None, **kwargs):
-        """Compute the results over all that was added, then start anew."""
-        if predictions is not None or references is not None:
-            self.add_batch(predictions=predictions, references=references)
-        if not self._added and not self.sums.any():
-            raise ValueError("nothing was added: call add_batch, or pass predictions and references")
-        results = self._compute(**kwargs)
-        self._clear()
-        return results
-
     def _compute(self, average: str = "images") -> dict:
         if average not in ("images", "pixels"):
             raise ValueError(f'average is "images" or "pixels", got {average!r}')
         *totals, count = self.sums[IMAGES if average == "images" else PIXELS]
         if not count:
+            near, far, crop = self.options["min_depth"], self.options["max_depth"], self.options["crop"]
             raise ValueError(
-                f"no reference has a pixel strictly inside {self.min_depth}..{self.max_depth} m"
-                f"{f' within the {self.crop} crop' if self.crop else ''}; are references in metres?"
+                f"no reference has a pixel strictly inside {near}..{far} m"
+                f"{f' within the {crop} crop' if crop else ''}; are references in metres?"
             )
         means = np.array(totals) / count
         values = means if average == "images" else errors(means)

@@ -7,9 +7,11 @@ of images, every option stays an argument of `compute`, and histograms of severa
 import warnings
 from collections.abc import Mapping
 
-import datasets
 import evaluate
 import numpy as np
+
+from sapa_hf.metrics.label_maps import label_pair, recode
+from sapa_hf.metrics.running_metric import RunningMetric, metric_info
 
 _DESCRIPTION = """
 Intersection over union of predicted and true segmentation, per class over the whole data set and as the mean
@@ -38,85 +40,23 @@ author={Everingham and Van Gool and Williams and Winn and Zisserman}, journal={I
 SMALLEST, LARGEST = 256, 4096  # side of the histogram: it grows, by doubling, with the values it is given
 
 
-def _as_map(array, name: str) -> np.ndarray:
-    """Return one label map as an integer array (H, W) of values a histogram can hold."""
-    array = np.asarray(array)
-    if array.dtype == bool:
-        array = array.astype(np.uint8)
-    if array.dtype.kind not in "iu":
-        raise TypeError(
-            f"{name} must hold integers, got {array.dtype}; cast class indices to an integer type"
-        )
-    if array.ndim != 2:
-        raise ValueError(f"each of the {name} must be a map (H, W), got shape {array.shape}")
-    if array.dtype != np.uint8 and array.size and not 0 <= array.min() <= array.max() < LARGEST:
-        raise ValueError(
-            f"{name} must lie in 0..{LARGEST - 1}, got {array.min()}..{array.max()}; map other values, such "
-            "as a negative ignored label, to an unused one first (255 is customary)"
-        )
-    return array
-
-
 @evaluate.utils.file_utils.add_start_docstrings(_DESCRIPTION, _KWARGS_DESCRIPTION)
-class MeanIoU(evaluate.Metric):
+class MeanIoU(RunningMetric):
     """Mean IoU with constant memory; see the text above for arguments and results."""
 
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        if self.num_process > 1:
-            raise ValueError(
-                f"num_process={self.num_process} is not supported: give each process its own metric, sum "
-                "their `histogram` and pass the sum to `merge`"
-            )
-        self._clear()
-
     def _info(self):
-        return evaluate.MetricInfo(
-            description=_DESCRIPTION,
-            citation=_CITATION,
-            inputs_description=_KWARGS_DESCRIPTION,
-            features=datasets.Features({"predictions": datasets.Image(), "references": datasets.Image()}),
-        )
+        return metric_info(_DESCRIPTION, _KWARGS_DESCRIPTION, _CITATION)
 
     def _clear(self):
         self.histogram = np.zeros((SMALLEST, SMALLEST), np.int64)  # [label, prediction] -> pixels
-        self._images = 0
 
-    def __len__(self):
-        return self._images
+    def _is_empty(self):
+        return not self._images and not self.histogram.any()
 
-    def add_batch(self, *, predictions=None, references=None, **kwargs):
-        """Count the pixels of some images.
+    def _checked(self, prediction, reference):
+        return label_pair(prediction, reference, LARGEST - 1)
 
-        Raises:
-            TypeError: a map does not hold integers.
-            ValueError: the lists or the maps differ in size, or a value does not fit.
-        """
-        if kwargs:
-            raise ValueError(f"unknown inputs {sorted(kwargs)}; give predictions and references")
-        if predictions is None or references is None:
-            raise ValueError("predictions and references are needed, both as lists of maps (H, W)")
-        if len(predictions) != len(references):
-            raise ValueError(f"got {len(predictions)} predictions but {len(references)} references")
-        pairs = [
-            (_as_map(p, "predictions"), _as_map(r, "references"))
-            for p, r in zip(predictions, references, strict=True)
-        ]
-        for prediction, reference in pairs:  # all are checked before the first is counted
-            if prediction.shape != reference.shape:
-                raise ValueError(
-                    f"a prediction is {prediction.shape} but its reference {reference.shape}; resize the "
-                    "logits to the size of the reference"
-                )
-        for prediction, reference in pairs:
-            self._count(prediction, reference)
-
-    def add(self, *, prediction=None, reference=None, **kwargs):
-        """Count the pixels of one image."""
-        self.add_batch(predictions=[prediction], references=[reference], **kwargs)
-
-    def _count(self, prediction: np.ndarray, reference: np.ndarray):
-        self._images += 1
+    def _count(self, prediction, reference):
         if not prediction.size:
             return
         self._grow(1 + max(int(prediction.max()), int(reference.max())))
@@ -128,9 +68,8 @@ class MeanIoU(evaluate.Metric):
         side = len(self.histogram)
         while side < needed:
             side *= 2
-        if side > len(self.histogram):
-            margin = side - len(self.histogram)
-            self.histogram = np.pad(self.histogram, ((0, margin), (0, margin)))
+        margin = side - len(self.histogram)
+        self.histogram = np.pad(self.histogram, ((0, margin), (0, margin)))
 
     def merge(self, histogram: np.ndarray):
         """Add the histogram of another process, or the sum over several.
@@ -150,19 +89,8 @@ class MeanIoU(evaluate.Metric):
         self._grow(len(histogram))
         self.histogram[: len(histogram), : len(histogram)] += histogram.astype(np.int64)
 
-    def compute(self, *, predictions=None, references=None, **kwargs):
-        """Compute the results over all that was added, then start anew."""
-        if predictions is not None or references is not None:
-            self.add_batch(predictions=predictions, references=references)
-        if not self._images and not self.histogram.any():
-            raise ValueError("nothing was added: call add_batch, or pass predictions and references")
-        results = self._compute(self.histogram, **kwargs)
-        self._clear()
-        return results
-
     def _compute(
         self,
-        histogram: np.ndarray,
         num_labels: int,
         ignore_index: int,
         nan_to_num: int | None = None,
@@ -170,7 +98,7 @@ class MeanIoU(evaluate.Metric):
         reduce_labels: bool = False,
     ) -> dict:
         intersection, label_area, prediction_area = class_areas(
-            histogram, num_labels, ignore_index, label_map or {}, reduce_labels
+            self.histogram, num_labels, ignore_index, label_map, reduce_labels
         )
         with np.errstate(invalid="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # classes that do not occur are nan by definition
@@ -192,7 +120,7 @@ def class_areas(
     histogram: np.ndarray,
     num_labels: int,
     ignore_index: int,
-    label_map: Mapping[int, int],
+    label_map: Mapping[int, int] | None,
     reduce_labels: bool,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Read the pixels of each class out of a joint histogram.
@@ -210,14 +138,7 @@ def class_areas(
     if num_labels < 1:
         raise ValueError(f"num_labels must be at least 1, got {num_labels}")
     side = len(histogram)
-    target = np.arange(side)  # label value -> class
-    for old, new in label_map.items():
-        if 0 <= int(old) < side:
-            target[int(old)] = int(new)
-    if reduce_labels:
-        target = np.where(target == 0, 255, target) - 1
-        target[target == 254] = 255
-
+    target = recode(np.arange(side), label_map, reduce_labels)  # label value -> class
     kept = target != ignore_index
     labelled = kept & (target >= 0) & (target < num_labels)
     joint = np.zeros((num_labels, max(side, num_labels)), np.int64)  # [class, prediction]
