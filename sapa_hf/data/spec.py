@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -112,4 +113,13 @@ def _checked_names(id2label: Mapping) -> dict[int, str]:
         raise ValueError(f"id2label maps labels 0..n-1 to names, got {id2label!r}") from error
     if not names or sorted(names) != list(range(len(names))):
         raise ValueError(f"id2label needs the labels 0..n-1 without a gap, got {sorted(names)}")
+    alike: dict[str, list[int]] = {}
+    for label, name in sorted(names.items()):
+        alike.setdefault(" ".join(unicodedata.normalize("NFKC", name).split()), []).append(label)
+    doubled = [f"{labels} are all {name!r}" for name, labels in alike.items() if len(labels) > 1 or not name]
+    if doubled:
+        raise ValueError(
+            f"every class of id2label must have a name of its own, got {'; '.join(doubled)}: rename them, or "
+            "results cannot tell them apart"
+        )
     return dict(sorted(names.items()))

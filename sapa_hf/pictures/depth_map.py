@@ -5,6 +5,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from .legend import INK, PAPER, text_size
+from .overlay import BAND
 
 UNKNOWN = (128, 128, 128)  # no measurement: a grey that the colours do not hold
 COLOURS = (matplotlib.colormaps["magma_r"](np.arange(256))[:, :3] * 255).round().astype(np.uint8)  # (256, 3)
@@ -38,9 +39,14 @@ def colourize_depth(depth: np.ndarray, near: float, far: float) -> np.ndarray:
     depth = np.asarray(depth, np.float32)
     if depth.ndim != 2 or not near < far:
         raise ValueError(f"a map (H, W) and near < far are needed, got {depth.shape}, {near} and {far}")
-    known = np.isfinite(depth) & (depth > 0)
-    share = np.clip((np.where(known, depth, near) - near) / (far - near), 0, 1)
-    return np.where(known[..., None], COLOURS[(share * 255).round().astype(np.uint8)], np.uint8(UNKNOWN))
+    colours = np.empty((*depth.shape, 3), np.uint8)
+    for top in range(0, len(depth), BAND):  # a large map's steps would take gigabytes
+        part = depth[top : top + BAND]
+        known = np.isfinite(part) & (part > 0)
+        share = np.clip((np.where(known, part, near) - near) / (far - near), 0, 1)
+        drawn = COLOURS[(share * 255).round().astype(np.uint8)]
+        colours[top : top + BAND] = np.where(known[..., None], drawn, np.uint8(UNKNOWN))
+    return colours
 
 
 def with_depth_scale(picture: Image.Image, near: float, far: float) -> Image.Image:

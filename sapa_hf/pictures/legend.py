@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
+from .lettering import font_for, shown_names
 from .palette import palette
 
 PAPER, INK = (255, 255, 255), (32, 32, 36)
@@ -30,13 +31,13 @@ def legend_for(
         colours: RGB uint8 (N, 3); the palette unless given.
 
     Returns:
-        (name, colour) of each class that occurs.
+        (name, colour) of each class that occurs; see `shown_names` for its number before the name.
     """
     maps = [labels] if isinstance(labels, np.ndarray) else list(labels)
     values, counts = np.unique(np.concatenate([m.ravel() for m in maps]), return_counts=True)
     colours = palette(max(id2label) + 1) if colours is None else colours
-    order = sorted(zip(-counts, values, strict=True))
-    return [(id2label[int(c)], tuple(colours[int(c)].tolist())) for _, c in order if int(c) in id2label]
+    names, order = shown_names(id2label), sorted(zip(-counts, values, strict=True))
+    return [(names[int(c)], tuple(colours[int(c)].tolist())) for _, c in order if int(c) in names]
 
 
 def with_legend(picture: Image.Image, entries: Sequence[Entry]) -> Image.Image:
@@ -49,7 +50,7 @@ def with_legend(picture: Image.Image, entries: Sequence[Entry]) -> Image.Image:
     if not entries:
         return picture
     size = text_size(picture.height)
-    font = ImageFont.load_default(size)
+    font = font_for((name for name, _ in entries), size)
     row, margin = round(size * 1.6), round(size * 0.9)
     rows = max((picture.height - 2 * margin) // row, -(-len(entries) // COLUMNS))
     columns = [entries[start : start + rows] for start in range(0, len(entries), rows)]

@@ -6,6 +6,7 @@ from PIL import Image
 from .palette import palette
 
 IGNORED = (40, 40, 40)
+BAND = 64  # rows drawn at a time
 
 
 def colourize(labels: np.ndarray, colours: np.ndarray | None = None) -> np.ndarray:
@@ -52,11 +53,14 @@ def overlay(
         raise ValueError(f"photo (H, W, 3) and map (H, W) must agree, got {image.shape} and {labels.shape}")
     if not 0 <= opacity <= 1:
         raise ValueError(f"opacity must lie in 0..1, got {opacity}")
-    blended = image * (1 - opacity) + colourize(labels, colours) * opacity
-    if outlines:
-        border = _borders(labels)
-        blended[border] = blended[border] * 0.35 + 255 * 0.65
-    return Image.fromarray(blended.round().astype(np.uint8))
+    border = _borders(labels) if outlines else np.zeros(labels.shape, bool)
+    drawn = np.empty(image.shape, np.uint8)
+    for top in range(0, len(labels), BAND):  # a large photo in floating point would take gigabytes
+        rows = slice(top, top + BAND)
+        blended = image[rows] * (1 - opacity) + colourize(labels[rows], colours) * opacity
+        blended[border[rows]] = blended[border[rows]] * 0.35 + 255 * 0.65
+        drawn[rows] = blended.round()
+    return Image.fromarray(drawn)
 
 
 def _borders(labels: np.ndarray) -> np.ndarray:

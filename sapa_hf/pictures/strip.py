@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from .legend import INK, PAPER, text_size
+from .lettering import font_for
 
 
 def comparison_strip(
@@ -26,7 +27,7 @@ def comparison_strip(
     height = height or pictures[0].height
     pictures = [_at_height(picture.convert("RGB"), height) for picture in pictures]
     size = text_size(height)
-    font = ImageFont.load_default(size)
+    font = font_for(panels, size)
     band, gap = round(size * 1.9), max(6, size // 2)
     widths = [max(p.width, round(font.getlength(c)) + gap) for p, c in zip(pictures, panels, strict=True)]
     canvas = Image.new("RGB", (sum(widths) + gap * (len(widths) + 1), band + height + gap), PAPER)

@@ -236,6 +236,15 @@ def test_class_names_come_from_the_caller_then_the_folder_then_the_description(f
         _ = get_spec("custom").num_labels
 
 
+@pytest.mark.parametrize(
+    "names",
+    [{0: "road", 1: "road"}, {0: "road", 1: " road "}, {0: "caf\u00e9", 1: "cafe\u0301"}, {0: "", 1: "a"}],
+)
+def test_class_names_that_cannot_be_told_apart_are_refused(names):
+    with pytest.raises(ValueError, match="every class of id2label must have a name of its own"):
+        get_spec("custom", id2label=names)
+
+
 @pytest.mark.parametrize("names", ['["wall"]', '{"0": "a", "2": "b"}', "{", '{"one": "a"}', "{}"])
 def test_a_broken_list_of_class_names_is_refused(tmp_path, names):
     (tmp_path / "id2label.json").write_text(names)

@@ -1,10 +1,21 @@
 """Palette, overlays, legends and strips: sizes, colours and what is refused."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from sapa_hf.pictures import colourize, comparison_strip, legend_for, overlay, palette, with_legend
+from sapa_hf.pictures import (
+    colourize,
+    colourize_depth,
+    comparison_strip,
+    legend_for,
+    overlay,
+    palette,
+    with_legend,
+)
+from sapa_hf.pictures.lettering import shown_names
 from sapa_hf.pictures.palette import to_lab
 
 
@@ -55,6 +66,41 @@ def test_legend_lists_what_occurs_largest_first():
     entries = legend_for(labels, {0: "sky", 1: "tree", 2: "road"})
     assert [name for name, _ in entries] == ["road", "sky"]
     assert entries[0][1] == tuple(palette(3)[2].tolist())
+
+
+def test_a_name_that_no_font_draws_has_its_number_before_it():
+    assert shown_names({0: "sky", 1: "дорога", 2: "道路", 3: "café"}) == {
+        0: "sky",
+        1: "дорога",
+        2: "2 道路",
+        3: "café",
+    }
+    labels = np.array([[1, 2, 2]])
+    assert [name for name, _ in legend_for(labels, {1: "x", 2: "道路"})] == ["2 道路", "x"]
+
+
+def test_names_that_look_alike_have_their_numbers_before_them():
+    names = {0: "road", 1: "road\n", 2: "", 3: "\u200b", 4: "a" * 70, 5: "a" * 71, 6: "x\ty"}
+    shown = shown_names(names)
+    assert [shown[c] for c in (0, 1, 2, 3, 6)] == ["0 road", "1 road", "2", "3", "x y"]
+    assert shown[4].startswith("4 aaa") and len(shown[5]) < 65
+
+
+def test_letters_beyond_ascii_are_drawn_and_not_replaced_by_boxes():
+    picture = Image.new("RGB", (60, 90))
+    drawn = [np.asarray(with_legend(picture, [(name, (1, 2, 3))])) for name in ("ф", "ж", "ф")]
+    assert np.array_equal(drawn[0], drawn[2]) and not np.array_equal(drawn[0], drawn[1])
+
+
+def test_a_large_photo_is_drawn_in_little_memory():
+    image, labels = np.zeros((1500, 1500, 3), np.uint8), np.zeros((1500, 1500), np.uint8)
+    tracemalloc.start()
+    overlay(image, labels, palette(2))
+    peak = tracemalloc.get_traced_memory()[1]
+    colourize_depth(np.ones((1500, 1500), np.float32), 0.5, 2.0)
+    later = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert max(peak, later) < 15 * labels.size  # bytes; in floating point it were 48 and more
 
 
 @pytest.mark.parametrize("classes", [1, 5, 100])
