@@ -46,11 +46,11 @@ inline void score_block(const typename P::Scalar* query, const typename P::Scala
 // The taps of one position's window that lie inside the map, and where their rows are.
 template <class S>
 struct Window {
-  const S* const* rows;        // K pointers to (width, channels) rows
-  std::int64_t column;         // of tap 0; negative at the left border
-  int first_row, last_row;     // taps first .. last (exclusive) inside the map
-  int first_column, last_column;
-  int kernel_size;
+  const S* const* rows;              // K pointers to (width, channels) rows
+  std::int64_t column;               // of tap 0; negative at the left border
+  std::int64_t first_row, last_row;  // taps first .. last (exclusive) inside the map
+  std::int64_t first_column, last_column;
+  std::int64_t kernel_size;
 };
 
 // output[q] = sum_t weights[q][t] * source[t]: one position, Q queries, V vectors of channels from `channel` on.
@@ -62,10 +62,10 @@ inline void assemble_block(const Window<typename P::Scalar>& window, std::int64_
   for (int q = 0; q < Q; ++q)
 #pragma GCC unroll 8
     for (int v = 0; v < V; ++v) sum[q][v] = P::zero();
-  for (int n = window.first_row; n < window.last_row; ++n) {
+  for (std::int64_t n = window.first_row; n < window.last_row; ++n) {
     const typename P::Scalar* source = window.rows[n] + (window.column + window.first_column) * channels + channel;
     std::int64_t at = (n * window.kernel_size + window.first_column) * P::lanes;
-    for (int m = window.first_column; m < window.last_column; ++m, source += channels, at += P::lanes) {
+    for (std::int64_t m = window.first_column; m < window.last_column; ++m, source += channels, at += P::lanes) {
       typename P::Vec x[V];
 #pragma GCC unroll 8
       for (int v = 0; v < V; ++v)

@@ -21,7 +21,9 @@ class GradientRows {
     if constexpr (direct) return grad_ + (image * p_.height + y) * size_;
     else return ring_.get() + y % p_.kernel_size * size_;
   }
-  void open(std::int64_t image, std::int64_t y) { memset(row(image, y), 0, sizeof(S) * static_cast<std::size_t>(size_)); }
+  void open(std::int64_t image, std::int64_t y) {
+    if (size_ > 0) memset(row(image, y), 0, sizeof(S) * static_cast<std::size_t>(size_));  // an empty tensor may have no address
+  }
   void close(std::int64_t image, std::int64_t y) {
     if constexpr (!direct) narrow_row(row(image, y), grad_ + (image * p_.height + y) * size_);
   }

@@ -3,6 +3,7 @@
 
 #include <immintrin.h>
 
+#include "exponential.h"
 #include "problem.h"
 
 namespace {
@@ -72,20 +73,9 @@ struct Pack {
 
   // exp as in pack_avx512.h; x below -87.3 gives 1e-38, not-a-number stays.
   static Vec exp(Vec x) {
-    x = _mm256_max_ps(_mm256_set1_ps(-87.3f), x);
-    const Vec shift = _mm256_set1_ps(12582912.0f);
-    const Vec n = _mm256_sub_ps(_mm256_fmadd_ps(x, _mm256_set1_ps(1.44269504f), shift), shift);
-    Vec r = _mm256_fnmadd_ps(n, _mm256_set1_ps(0.693359375f), x);
-    r = _mm256_fnmadd_ps(n, _mm256_set1_ps(-2.12194440e-4f), r);
-    Vec p = _mm256_set1_ps(1.38145e-3f);
-    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(8.36878e-3f));
-    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(4.166839e-2f));
-    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(1.666652e-1f));
-    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(4.9999993e-1f));
-    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(1.0f));
-    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(1.0f));
-    const __m256i power = _mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23);
-    return _mm256_mul_ps(p, _mm256_castsi256_ps(power));
+    const Exponential<Pack> e(max(set(-87.3f), x));
+    const __m256i power = _mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(e.power), _mm256_set1_epi32(127)), 23);
+    return mul(e.fraction, _mm256_castsi256_ps(power));
   }
 
   // The lanes of each of `lanes` stored vectors are summed; lane i of the result belongs to vector i.

@@ -3,6 +3,7 @@
 
 #include <immintrin.h>
 
+#include "exponential.h"
 #include "problem.h"
 
 namespace {
@@ -60,19 +61,8 @@ struct Pack {
 
   // exp for x <= 0, 1 unit in the last place; x below -104 gives 0, not-a-number stays.
   static Vec exp(Vec x) {
-    x = _mm512_max_ps(_mm512_set1_ps(-104.0f), x);
-    const Vec shift = _mm512_set1_ps(12582912.0f);  // 1.5 * 2^23: adding it rounds to an integer
-    const Vec n = _mm512_sub_ps(_mm512_fmadd_ps(x, _mm512_set1_ps(1.44269504f), shift), shift);
-    Vec r = _mm512_fnmadd_ps(n, _mm512_set1_ps(0.693359375f), x);
-    r = _mm512_fnmadd_ps(n, _mm512_set1_ps(-2.12194440e-4f), r);
-    Vec p = _mm512_set1_ps(1.38145e-3f);  // least relative error of degree 6 on |r| <= log(2) / 2
-    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(8.36878e-3f));
-    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(4.166839e-2f));
-    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.666652e-1f));
-    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(4.9999993e-1f));
-    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.0f));
-    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.0f));
-    return _mm512_scalef_ps(p, n);
+    const Exponential<Pack> e(max(set(-104.0f), x));
+    return _mm512_scalef_ps(e.fraction, e.power);
   }
 
   // The lanes of each of `lanes` stored vectors are summed; lane i of the result belongs to vector i.

@@ -13,24 +13,25 @@ constexpr bool same = false;
 template <class A>
 constexpr bool same<A, A> = true;
 
+// Work space. One of no elements has an address too: null may neither be filled nor counted on from.
 template <class S>
 class Buffer {
  public:
   explicit Buffer(std::int64_t count) {
+    constexpr std::int64_t limit = INT64_MAX / static_cast<std::int64_t>(sizeof(S)) - 64;
     void* memory = nullptr;
+    if (count < 0 || count > limit) return;  // sizes that 64 bits do not hold
     const std::size_t bytes = (static_cast<std::size_t>(count) * sizeof(S) + 64) / 64 * 64;
-    if (count > 0 && posix_memalign(&memory, 64, bytes) == 0) data_ = static_cast<S*>(memory);
-    ok_ = count == 0 || data_ != nullptr;
+    if (posix_memalign(&memory, 64, bytes) == 0) data_ = static_cast<S*>(memory);
   }
   ~Buffer() { free(data_); }
   Buffer(const Buffer&) = delete;
   Buffer& operator=(const Buffer&) = delete;
   S* get() const { return data_; }
-  bool ok() const { return ok_; }
+  bool ok() const { return data_ != nullptr; }
 
  private:
   S* data_ = nullptr;
-  bool ok_ = false;
 };
 
 inline std::int64_t least(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
@@ -183,8 +184,8 @@ class GuideGrid {
 template <class S>
 inline Window<S> window_at(const sapa::Problem& p, const S* const* rows, std::int64_t y, std::int64_t x) {
   const std::int64_t r = p.radius();
-  return {rows, x - r, static_cast<int>(most(0, r - y)), static_cast<int>(least(p.kernel_size, p.height + r - y)),
-          static_cast<int>(most(0, r - x)), static_cast<int>(least(p.kernel_size, p.width + r - x)), static_cast<int>(p.kernel_size)};
+  return {rows, x - r, most(0, r - y), least(p.kernel_size, p.height + r - y),
+          most(0, r - x), least(p.kernel_size, p.width + r - x), p.kernel_size};
 }
 
 }  // namespace

@@ -47,7 +47,7 @@ class WeightGradient {
  private:
   // `next`: what the next position needs is fetched meanwhile, a part for each tap row.
   void position_products(const Window<S>& window, const S* const* grad, const S* const* next, int count) {
-    const std::int64_t size = p_.kernel_size, stride = p_.taps() * P::lanes, part = p_.channels / size + 1;
+    const std::int64_t size = p_.kernel_size, stride = p_.taps() * P::lanes, part = (p_.channels + size - 1) / size;
     for (std::int64_t n = 0; n < size; ++n) {
       for (int q = 0; q < count; ++q) prefetch(next[q] + n * part, part);
       S* at = partial_.get() + n * size * P::lanes;

@@ -17,7 +17,7 @@ inline __host__ __device__ std::int64_t slices_of(const Problem& p) {
 
 inline __host__ __device__ int slice_width(std::int64_t channels, std::int64_t first, int slice) {
   const std::int64_t rest = channels - first;
-  return rest <= 0 ? 0 : rest < slice ? padded_to_sixteen(rest) : slice;
+  return rest <= 0 ? 0 : rest < slice ? static_cast<int>(padded_to_sixteen(rest)) : slice;
 }
 
 // Where things lie in shared memory: the tile's keys and a slice of its values, the same of 64 pixels' queries and output
@@ -30,7 +30,8 @@ struct KeySide {
   PixelSums<float>* sums;
 
   __device__ KeySide(const Problem& p, void* memory)
-      : key_stride(padded_to_sixteen(p.embedding) + row_padding), value_stride(slice_width(p.channels, 0, value_slice) + row_padding) {
+      : key_stride(static_cast<int>(padded_to_sixteen(p.embedding)) + row_padding),
+        value_stride(slice_width(p.channels, 0, value_slice) + row_padding) {
     keys = static_cast<T*>(memory);
     values = keys + tile_positions * key_stride;
     queries = values + tile_positions * value_stride;
@@ -126,7 +127,7 @@ struct KeyTile {
         slice(blockIdx.x % slices),
         lane(threadIdx.x % 32),
         warp(threadIdx.x / 32),
-        embedding(padded_to_sixteen(problem.embedding)),
+        embedding(static_cast<int>(padded_to_sixteen(problem.embedding))),
         tile(tile_at(problem, blockIdx.x / slices)),
         halo(halo_of<K>(tile)) {}
 

@@ -54,7 +54,7 @@ __global__ void __launch_bounds__(tile_threads)
     backward_queries_tiled(Problem p, const T* grad_output, const T* query, const T* key, const T* value, T* grad_query,
                            PixelSums<float>* pixel_sums) {
   constexpr int blocks = Tile<K>::keys / 8, stride = value_chunk + row_padding;
-  const int embedding = padded_to_sixteen(p.embedding), key_stride = embedding + row_padding;
+  const int embedding = static_cast<int>(padded_to_sixteen(p.embedding)), key_stride = embedding + row_padding;
   T* keys = static_cast<T*>(dynamic_shared_memory());
   T *values = keys + Tile<K>::keys * key_stride, *grads = values + Tile<K>::keys * stride;
   auto* pixels = reinterpret_cast<Pixel*>(grads + block_pixels * stride);

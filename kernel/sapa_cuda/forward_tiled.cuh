@@ -35,7 +35,7 @@ __global__ void __launch_bounds__(tile_threads, K < 7 ? 4 : 2)
     forward_tiled(Problem p, const T* query, const T* key, const T* value, T* output) {
   constexpr int blocks = Tile<K>::keys / 8;
   constexpr int value_stride = value_chunk + row_padding;
-  const int embedding = padded_to_sixteen(p.embedding), key_stride = embedding + row_padding;
+  const int embedding = static_cast<int>(padded_to_sixteen(p.embedding)), key_stride = embedding + row_padding;
   T* keys = static_cast<T*>(dynamic_shared_memory());
   T* values = keys + Tile<K>::keys * key_stride;
   const Square<tile_side> tile = tile_at(p, blockIdx.x);

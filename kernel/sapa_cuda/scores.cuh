@@ -10,7 +10,9 @@ namespace sapa {
 // Padding shifts the rows' banks; values come into shared memory by chunks of channels.
 constexpr int row_padding = 8, value_chunk = 128;
 
-__device__ inline int chunk_width(std::int64_t rest) { return rest < value_chunk ? padded_to_sixteen(rest) : value_chunk; }
+__device__ inline int chunk_width(std::int64_t rest) {
+  return rest < value_chunk ? static_cast<int>(padded_to_sixteen(rest)) : value_chunk;
+}
 
 // A lane's two rows in global memory.
 template <class T>

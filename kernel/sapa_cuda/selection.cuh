@@ -16,7 +16,7 @@
 // aligned to 16 bytes; the shared memory of the kernel's ..._bytes within what the device grants a block on request (163 KB on
 // sm_80, 99 KB on sm_86, 227 KB on sm_90); fewer than 2^31 blocks. float*: double for float64. Both sides of a backward pass
 // choose on their own: they share the layout of the pixels' sums only. No kernel adds atomically: every result is
-// deterministic. All offsets into tensors are 64-bit.
+// deterministic. All offsets into tensors, and the sizes on which a choice rests, are 64-bit.
 #pragma once
 
 #include <initializer_list>

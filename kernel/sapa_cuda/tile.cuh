@@ -78,7 +78,7 @@ __device__ inline Square<Tile<K>::side> halo_of(const Square<tile_side>& tile) {
   return {tile.image, tile.top - K / 2, tile.left - K / 2};
 }
 
-inline __host__ __device__ int padded_to_sixteen(std::int64_t channels) { return static_cast<int>((channels + 15) / 16 * 16); }
+inline __host__ __device__ std::int64_t padded_to_sixteen(std::int64_t channels) { return (channels + 15) / 16 * 16; }
 
 // Starts copying channels `first` .. `first + width` of `count` rows into shared memory, `stride` elements apart. row_of(index)
 // is a row of `from`, which has `channels` channels, or -1; such rows and what lies past the last channel become zeros.

@@ -171,3 +171,10 @@ def test_tiled_kernels_leave_other_calls_to_the_generic_ones(emulated, case, dty
     tensors, _, kernel_size = random_case(case, dtype)
     with pytest.raises(NotImplementedError):
         Emulated.apply(emulated, True, *tensors, kernel_size, "zero")
+
+
+@pytest.mark.parametrize(("window", "embedding"), [(7, 19173824), (3, 44739104)])
+def test_shared_memory_beyond_32_bits_is_not_taken_for_little(emulated, window, embedding):
+    row = torch.zeros(1, 1, 1, embedding, dtype=torch.bfloat16)  # modulo 2^32 its tile takes under 48 KB
+    with pytest.raises(NotImplementedError):
+        Emulated.apply(emulated, True, row, row, torch.zeros(1, 1, 1, 8, dtype=row.dtype), window, "zero")
