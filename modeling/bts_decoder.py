@@ -5,13 +5,18 @@ import torch.nn.functional as F
 from torch import nn
 
 from .planar_guidance import LocalPlanarGuidance, Reduction
-from .upsampler import build_upsampler, config_options
+from .upsampler import build_upsampler
+from .upsampler_config import config_options
 
 DILATIONS = (3, 6, 12, 18, 24)
 
 
 def batch_norm(channels: int) -> nn.BatchNorm2d:
-    """Make a batch normalisation with BTS's slow average and small epsilon."""
+    """Make a batch normalisation with BTS's slow average and TensorFlow's epsilon.
+
+    1.1e-5 is in BTS's TensorFlow original, with which it was published; its PyTorch port has 1.1e-5 too, but
+    in the second normalisation of each dilation PyTorch's 1e-5.
+    """
     return nn.BatchNorm2d(channels, eps=1.1e-5, momentum=0.01)
 
 

@@ -1,22 +1,43 @@
 """Keep configs from having compiled code fetched: which kernel runs is chosen by who runs the model."""
 
+from collections.abc import Iterator
+from typing import Any
+
+SWITCHES = ("use_kernels", "kernel_config")
+QUANTIZERS = ("eetq", "fbgemm_fp8", "fp8", "metal", "mxfp4", "nvfp4")  # whose kernels come from the Hub
+
 
 def refuse_compiled_code(fields: dict, source: str = "The config") -> None:
-    """Refuse a config whose fields name a kernel on the Hub.
+    """Refuse a config whose fields, nested ones too, have transformers fetch a compiled kernel from the Hub.
 
-    transformers takes "owner/name" as an attention or experts implementation, and fetches it while loading.
-    Choose one in the call instead: `from_pretrained(..., attn_implementation=...)`.
+    transformers takes "owner/name" as an attention or experts implementation, and for "flash_attention_2" it
+    takes one from the Hub where flash-attn is not installed. Choose one in the call instead:
+    `from_pretrained(..., attn_implementation=...)`.
 
     Args:
         fields: What the config file holds, or the keyword arguments of a config.
         source: What to call the config in the message.
 
     Raises:
-        ValueError: A field that ends in "_implementation" names a Hub repository.
+        ValueError: A field asks for compiled code.
     """
-    for name, value in fields.items():
-        if name.endswith("_implementation") and "/" in str(value):
+    for name, value in _fields(fields):
+        text = str(value).lower()
+        implementation = "_implementation" in name and ("/" in text or "flash" in text)
+        quantizer = name == "quant_method" and text in QUANTIZERS
+        if implementation or quantizer or (name in SWITCHES and value):
             raise ValueError(
                 f"{source} asks for compiled code by {name}={value!r}. Which kernel runs is chosen by who "
                 "runs the model, never by a file: remove the entry."
             )
+
+
+def _fields(value: Any) -> Iterator[tuple[str, Any]]:
+    """Walk through all named entries of nested dictionaries and lists."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield str(name), inner
+            yield from _fields(inner)
+    elif isinstance(value, (list, tuple)):
+        for inner in value:
+            yield from _fields(inner)

@@ -3,29 +3,24 @@
 from transformers import ResNetConfig
 
 from .auto_class import offer_to_auto_model
-from .compiled_code import refuse_compiled_code
 from .depth_loss import check_depth_config
-from .upsampler import check_config
+from .upsampler_config import DEFAULTS, UpsamplerConfig
 
 
-class SapaBtsConfig(ResNetConfig):
+class SapaBtsConfig(UpsamplerConfig, ResNetConfig):
     """A ResNet encoder's configuration, BTS's decoder on it, the decoder's upsampler and the loss.
 
     The defaults are the paper's depth model: ResNet-50 and BTS with 512 channels, for NYU Depth V2.
 
     Args:
         upsampler: Name of the upsampler, see `build_upsampler`. "nearest" is BTS itself.
-        upsampler_kernel_size: Odd window size K.
-        upsampler_embedding_dim: Embedding dimension d.
-        upsampler_normalization: "softmax", "relu", "sigmoid" or "softplus".
-        upsampler_border: "zero", as released, or "mask".
         decoder_hidden_size: Channels of the decoder's coarsest stage, a multiple of 32; finer ones have less.
         max_depth: Metres; no prediction is above, and the loss leaves out labels above.
         min_depth: Metres; the loss leaves out labels up to here.
         silog_variance_focus: Share of the squared mean that the loss forgives.
         silog_scale: Factor on the loss.
-        kwargs: Everything that `ResNetConfig` takes, but for class names: depth has none, and those of an
-            ImageNet checkpoint are dropped.
+        kwargs: The other `UpsamplerFields`, and everything that `ResNetConfig` takes, but for class names:
+            depth has none, and those of an ImageNet checkpoint are dropped.
 
     Raises:
         TypeError: A field has the wrong type.
@@ -36,11 +31,7 @@ class SapaBtsConfig(ResNetConfig):
 
     def __init__(
         self,
-        upsampler: str = "sapa-g",
-        upsampler_kernel_size: int = 5,
-        upsampler_embedding_dim: int = 64,
-        upsampler_normalization: str = "softmax",
-        upsampler_border: str = "zero",
+        upsampler: str = DEFAULTS["upsampler"],
         decoder_hidden_size: int = 512,
         max_depth: float = 10.0,
         min_depth: float = 0.1,
@@ -48,36 +39,29 @@ class SapaBtsConfig(ResNetConfig):
         silog_scale: float = 10.0,
         **kwargs,
     ):
-        self.upsampler = upsampler
-        self.upsampler_kernel_size = upsampler_kernel_size
-        self.upsampler_embedding_dim = upsampler_embedding_dim
-        self.upsampler_normalization = upsampler_normalization
-        self.upsampler_border = upsampler_border
         self.decoder_hidden_size = decoder_hidden_size
         self.max_depth = max_depth
         self.min_depth = min_depth
         self.silog_variance_focus = silog_variance_focus
         self.silog_scale = silog_scale
-        check_config(self)
-        refuse_compiled_code(kwargs)
         check_depth_config(self)
         for labels in ("id2label", "label2id", "num_labels"):  # an ImageNet encoder's; depth has no classes
             kwargs.pop(labels, None)
-        super().__init__(**kwargs)
+        super().__init__(upsampler=upsampler, **kwargs)
         self._check_shape()
         offer_to_auto_model(self, "modeling_sapa_bts.SapaBtsForDepthEstimation")
 
     def _check_shape(self) -> None:
         size = self.decoder_hidden_size
         if isinstance(size, bool) or not isinstance(size, int):
-            raise TypeError(f"decoder_hidden_size must be an integer, but {size!r} came.")
+            raise TypeError(f"decoder_hidden_size must be an integer, got {size!r}.")
         if size < 32 or size % 32:
             raise ValueError(
-                f"decoder_hidden_size must be a positive multiple of 32, but {size} came; BTS has 512."
+                f"decoder_hidden_size must be a positive multiple of 32, got {size}; BTS has 512."
             )
         if len(self.hidden_sizes) != 4 or self.downsample_in_first_stage:
             raise ValueError(
-                "BTS needs four encoder stages at 1/4 to 1/32 of the image, but "
-                f"hidden_sizes={self.hidden_sizes} and "
-                f"downsample_in_first_stage={self.downsample_in_first_stage} came."
+                "BTS needs four encoder stages at 1/4 to 1/32 of the image, so four hidden_sizes and "
+                f"downsample_in_first_stage=False; got hidden_sizes={self.hidden_sizes} and "
+                f"downsample_in_first_stage={self.downsample_in_first_stage}."
             )

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 from transformers import PretrainedConfig
 from transformers.backbone_utils import BackboneConfigMixin
 
+from .compiled_code import refuse_compiled_code
+
 LITES = {  # name -> width and depth multiplier
     "lite0": (1.0, 1.0),
     "lite1": (1.0, 1.1),
@@ -83,6 +85,7 @@ class SapaEfficientNetLiteConfig(BackboneConfigMixin, PretrainedConfig):
         out_indices: list[int] | None = None,
         **kwargs,
     ):
+        refuse_compiled_code(kwargs)
         check_multiplier("width_multiplier", width_multiplier)
         check_multiplier("depth_multiplier", depth_multiplier)
         self.width_multiplier = width_multiplier

@@ -4,24 +4,20 @@ from transformers import GLPNConfig
 
 from .auto_class import offer_to_auto_model
 from .checks import check_stages
-from .compiled_code import refuse_compiled_code
 from .depth_loss import check_depth_config
-from .upsampler import check_config
+from .upsampler_config import DEFAULTS, UpsamplerConfig
 
 
-class SapaGlpnConfig(GLPNConfig):
+class SapaGlpnConfig(UpsamplerConfig, GLPNConfig):
     """GLPN's configuration, the upsampler of its decoder and its loss.
 
     Args:
         upsampler: Name of the upsampler, see `build_upsampler`. "bilinear" is transformers' GLPN exactly.
-        upsampler_kernel_size: Odd window size K.
-        upsampler_embedding_dim: Embedding dimension d.
-        upsampler_normalization: "softmax", "relu", "sigmoid" or "softplus".
-        upsampler_border: "zero", as released, or "mask".
         min_depth: Metres; the loss leaves out labels up to here. 0 leaves out just missing measurements.
         silog_variance_focus: Share of the squared mean that the loss forgives.
         silog_scale: Factor on the loss.
-        kwargs: Everything that `GLPNConfig` takes; its max_depth also bounds the labels of the loss.
+        kwargs: The other `UpsamplerFields`, and everything that `GLPNConfig` takes; its max_depth also
+            bounds the labels of the loss.
 
     Raises:
         TypeError: A field has the wrong type.
@@ -32,29 +28,18 @@ class SapaGlpnConfig(GLPNConfig):
 
     def __init__(
         self,
-        upsampler: str = "sapa-g",
-        upsampler_kernel_size: int = 5,
-        upsampler_embedding_dim: int = 64,
-        upsampler_normalization: str = "softmax",
-        upsampler_border: str = "zero",
+        upsampler: str = DEFAULTS["upsampler"],
         min_depth: float = 0.0,
         silog_variance_focus: float = 0.5,
         silog_scale: float = 1.0,
         **kwargs,
     ):
-        self.upsampler = upsampler
-        self.upsampler_kernel_size = upsampler_kernel_size
-        self.upsampler_embedding_dim = upsampler_embedding_dim
-        self.upsampler_normalization = upsampler_normalization
-        self.upsampler_border = upsampler_border
         self.min_depth = min_depth
         self.silog_variance_focus = silog_variance_focus
         self.silog_scale = silog_scale
-        check_config(self)
-        refuse_compiled_code(kwargs)
         for labels in ("id2label", "label2id", "num_labels"):  # an ImageNet encoder's; depth has no classes
             kwargs.pop(labels, None)
-        super().__init__(**kwargs)
+        super().__init__(upsampler=upsampler, **kwargs)
         check_stages(self)
         check_depth_config(self)
         offer_to_auto_model(self, "modeling_sapa_glpn.SapaGlpnForDepthEstimation")

@@ -4,7 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .upsampler import build_upsampler, config_options
+from .upsampler import build_upsampler
+from .upsampler_config import config_options
 
 
 class SelectiveFusion(nn.Module):

@@ -1,6 +1,6 @@
 """BTS for depth estimation with a choice of upsampler."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, nullcontext
 
 import torch
@@ -79,19 +79,19 @@ class SapaBtsForDepthEstimation(UpsamplingPreTrainedModel):
         self,
         pixel_values: torch.Tensor,
         labels: torch.Tensor | None = None,
-        output_hidden_states: bool | None = None,
+        output_hidden_states: bool | Collection[int] | None = None,
         output_attentions: bool | None = None,
         return_dict: bool | None = None,
     ) -> DepthEstimatorOutput | tuple:
         """Estimate the depth of every pixel.
 
         Args:
-            pixel_values: (B, 3, H, W), any size of at least 32, normalised with ImageNet's mean and
+            pixel_values: (B, 3, H, W), any size, normalised with ImageNet's mean and
                 deviation. Training on a single image needs more than 32 x 32: batch normalisation needs more
                 than one value.
             labels: (B, H, W) floating point metres; pixels that are 0 or not finite have no measurement.
             output_hidden_states: Return the encoder's stem and four stages, of the image padded to multiples
-                of 32.
+                of 32; indices return only those.
             output_attentions: There are none; None is returned.
             return_dict: Return a `DepthEstimatorOutput` rather than a tuple.
 
@@ -102,19 +102,14 @@ class SapaBtsForDepthEstimation(UpsamplingPreTrainedModel):
             TypeError: Labels are integers.
             ValueError: Labels are not as large as the images.
         """
-        wanted = self.config.output_hidden_states if output_hidden_states is None else output_hidden_states
         height, width = pixel_values.shape[-2:]
         stages = self.resnet(
             pad_to_multiple(pixel_values), output_hidden_states=True, return_dict=True
         ).hidden_states  # the stem at 1/2, then the stages
         depth = self.decoder(stages)[:, 0, :height, :width]  # (B, H, W)
-        output = DepthEstimatorOutput(
-            loss=None if labels is None else depth_loss(depth, labels, self.config),
-            predicted_depth=depth,
-            hidden_states=stages if wanted else None,
-        )
-        as_dict = self.config.return_dict if return_dict is None else return_dict
-        return output if as_dict else output.to_tuple()
+        loss = None if labels is None else depth_loss(depth, labels, self.config)
+        output = DepthEstimatorOutput(loss=loss, predicted_depth=depth)
+        return self.finish(output, stages, output_hidden_states, return_dict)
 
 
 def averaging_once(layer: nn.Module) -> Callable[[torch.Tensor], torch.Tensor]:

@@ -1,5 +1,7 @@
 """GLPN for depth estimation with a choice of upsampler."""
 
+from collections.abc import Collection
+
 import torch
 from transformers import GLPNModel
 from transformers.modeling_layers import GradientCheckpointingLayer
@@ -43,16 +45,17 @@ class SapaGlpnForDepthEstimation(UpsamplingPreTrainedModel):
         self,
         pixel_values: torch.Tensor,
         labels: torch.Tensor | None = None,
-        output_hidden_states: bool | None = None,
+        output_hidden_states: bool | Collection[int] | None = None,
         output_attentions: bool | None = None,
         return_dict: bool | None = None,
     ) -> DepthEstimatorOutput | tuple:
         """Estimate the depth of every pixel.
 
         Args:
-            pixel_values: (B, 3, H, W), any size of at least 32, scaled to 0..1 as GLPNImageProcessor does.
+            pixel_values: (B, 3, H, W), any size, scaled to 0..1 as GLPNImageProcessor does.
             labels: (B, H, W) floating point metres; pixels that are 0 or not finite have no measurement.
-            output_hidden_states: Return the four encoder stages, of the image padded to multiples of 32.
+            output_hidden_states: Return the four encoder stages, of the image padded to multiples of 32;
+                indices return only those.
             output_attentions: Return the encoder's attentions.
             return_dict: Return a `DepthEstimatorOutput` rather than a tuple.
 
@@ -63,19 +66,14 @@ class SapaGlpnForDepthEstimation(UpsamplingPreTrainedModel):
             TypeError: Labels are integers.
             ValueError: Labels are not as large as the images.
         """
-        wanted = self.config.output_hidden_states if output_hidden_states is None else output_hidden_states
-        attended = self.config.output_attentions if output_attentions is None else output_attentions
         height, width = pixel_values.shape[-2:]
-        stages, attentions = self._encode(pad_to_multiple(pixel_values), attended)
-        depth = self.head(self.decoder(stages))[:, :height, :width]  # (B, H, W)
-        output = DepthEstimatorOutput(
-            loss=None if labels is None else depth_loss(depth, labels, self.config),
-            predicted_depth=depth,
-            hidden_states=stages if wanted else None,
-            attentions=attentions,
+        stages, attentions = self._encode(
+            pad_to_multiple(pixel_values), self.wants_attentions(output_attentions)
         )
-        as_dict = self.config.return_dict if return_dict is None else return_dict
-        return output if as_dict else output.to_tuple()
+        depth = self.head(self.decoder(stages))[:, :height, :width]  # (B, H, W)
+        loss = None if labels is None else depth_loss(depth, labels, self.config)
+        output = DepthEstimatorOutput(loss=loss, predicted_depth=depth, attentions=attentions)
+        return self.finish(output, stages, output_hidden_states, return_dict)
 
     def _encode(self, pixel_values: torch.Tensor, attended: bool) -> tuple[tuple, tuple | None]:
         """Run the encoder: its stages, finest first, and its attentions where they are wanted."""

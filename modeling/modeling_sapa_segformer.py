@@ -1,14 +1,17 @@
 """SegFormer for semantic segmentation with a choice of upsampler."""
 
+from collections.abc import Collection
+
 import torch
-import torch.nn.functional as F
 from transformers import SegformerModel
 from transformers.modeling_outputs import SemanticSegmenterOutput
 from transformers.models.segformer.modeling_segformer import SegformerStage
 
 from .configuration_sapa_segformer import SapaSegformerConfig
+from .padding import MULTIPLE, pad_to_smallest
 from .pretrained import UpsamplingPreTrainedModel
 from .segformer_head import SapaSegformerDecodeHead
+from .segmentation_loss import check_segmentation_labels, segmentation_loss
 
 
 class StageOutputs:
@@ -65,17 +68,18 @@ class SapaSegformerForSemanticSegmentation(UpsamplingPreTrainedModel):
         self,
         pixel_values: torch.Tensor,
         labels: torch.Tensor | None = None,
-        output_hidden_states: bool | None = None,
+        output_hidden_states: bool | Collection[int] | None = None,
         output_attentions: bool | None = None,
         return_dict: bool | None = None,
     ) -> SemanticSegmenterOutput | tuple:
         """Classify every pixel at a quarter of the image's resolution.
 
         Args:
-            pixel_values: (B, 3, H, W), normalised as SegformerImageProcessor does; any size of at least 32.
+            pixel_values: (B, 3, H, W), normalised as SegformerImageProcessor does; any size. Smaller ones are
+                padded to 32.
             labels: (B, h, w) integers, usually at the image's size: classes 0 to num_labels - 1, or
                 `config.semantic_loss_ignore_index` where nothing is to be learnt.
-            output_hidden_states: Return the four encoder stages.
+            output_hidden_states: Return the four encoder stages; indices return only those.
             output_attentions: Return the encoder's attentions.
             return_dict: Return a `SemanticSegmenterOutput` rather than a tuple.
 
@@ -87,19 +91,18 @@ class SapaSegformerForSemanticSegmentation(UpsamplingPreTrainedModel):
             ValueError: A label is neither a class nor the ignored value, or labels are no (B, h, w) batch.
         """
         if labels is not None:
-            self._check_labels(labels, len(pixel_values))
-        wanted = self.config.output_hidden_states if output_hidden_states is None else output_hidden_states
-        attended = self.config.output_attentions if output_attentions is None else output_attentions
-        stages, attentions = self._encode(pixel_values, attended)
-        logits = self.decode_head(stages)
-        output = SemanticSegmenterOutput(
-            loss=None if labels is None else self._loss(logits, labels),
-            logits=logits,
-            hidden_states=stages if wanted else None,
-            attentions=attentions,
+            ignored = self.config.semantic_loss_ignore_index
+            check_segmentation_labels(labels, len(pixel_values), self.config.num_labels, ignored)
+        height, width = pixel_values.shape[-2:]
+        stages, attentions = self._encode(
+            pad_to_smallest(pixel_values), self.wants_attentions(output_attentions)
         )
-        as_dict = self.config.return_dict if return_dict is None else return_dict
-        return output if as_dict else output.to_tuple()
+        logits = self.decode_head(stages)  # (B, num_labels, H/4, W/4)
+        if height < MULTIPLE or width < MULTIPLE:
+            logits = logits[:, :, : -(-height // 4), : -(-width // 4)]
+        loss = None if labels is None else segmentation_loss(logits, labels, ignored)
+        output = SemanticSegmenterOutput(loss=loss, logits=logits, attentions=attentions)
+        return self.finish(output, stages, output_hidden_states, return_dict)
 
     def _encode(self, pixel_values: torch.Tensor, attended: bool) -> tuple[tuple, tuple | None]:
         """Run the encoder: its stages, finest first, and its attentions where they are wanted."""
@@ -108,34 +111,6 @@ class SapaSegformerForSemanticSegmentation(UpsamplingPreTrainedModel):
             pixel_values, output_attentions=attended, stage_outputs=outputs
         ).attentions
         return tuple(outputs.maps), attentions
-
-    def _loss(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        logits = F.interpolate(logits.float(), size=labels.shape[-2:], mode="bilinear", align_corners=False)
-        ignored = self.config.semantic_loss_ignore_index
-        total = F.cross_entropy(logits, labels.long(), ignore_index=ignored, reduction="sum")
-        return total / (labels != ignored).sum().clamp(min=1)
-
-    def _check_labels(self, labels: torch.Tensor, batch: int) -> None:
-        if labels.dim() != 3 or labels.shape[0] != batch or labels.is_floating_point():
-            raise ValueError(
-                f"labels must be integers (B, h, w) with B = {batch}, but a {labels.dtype} tensor of shape "
-                f"{tuple(labels.shape)} came."
-            )
-        if torch.compiler.is_compiling():
-            return  # values are unknown while tracing; the training collator checks them before
-        count, ignored = self.config.num_labels, self.config.semantic_loss_ignore_index
-        if count < 2:
-            raise ValueError(
-                f"num_labels={count} leaves nothing to tell apart, so there is no loss: give the background "
-                "a class of its own, num_labels=2."
-            )
-        wrong = labels[(labels != ignored) & ((labels < 0) | (labels >= count))].unique()
-        if wrong.numel():
-            raise ValueError(
-                f"labels must be 0 to {count - 1}, or {ignored} where ignored; {wrong[:10].tolist()} came. "
-                "Set num_labels and semantic_loss_ignore_index to the data set's, or map the labels; "
-                "ADE20K's raw annotations (0 = other) need do_reduce_labels=True."
-            )
 
 
 __all__ = ["SapaSegformerForSemanticSegmentation"]

@@ -1,5 +1,7 @@
 """UperNet for semantic segmentation with a choice of encoder and upsampler."""
 
+from collections.abc import Collection
+
 import torch
 import torch.nn.functional as F
 from transformers.modeling_outputs import SemanticSegmenterOutput
@@ -7,6 +9,7 @@ from transformers.models.upernet.modeling_upernet import UperNetFCNHead
 
 from .configuration_sapa_upernet import SapaUperNetConfig
 from .encoder import build_encoder
+from .padding import pad_to_smallest
 from .pretrained import UpsamplingPreTrainedModel
 from .segmentation_loss import check_segmentation_labels, segmentation_loss
 from .upernet_head import SapaUperNetHead
@@ -37,19 +40,19 @@ class SapaUperNetForSemanticSegmentation(UpsamplingPreTrainedModel):
         self,
         pixel_values: torch.Tensor,
         labels: torch.Tensor | None = None,
-        output_hidden_states: bool | None = None,
+        output_hidden_states: bool | Collection[int] | None = None,
         output_attentions: bool | None = None,
         return_dict: bool | None = None,
     ) -> SemanticSegmenterOutput | tuple:
         """Classify every pixel.
 
         Args:
-            pixel_values: (B, 3, H, W), normalised as the encoder was trained; any size of at least 32.
+            pixel_values: (B, 3, H, W), normalised as the encoder was trained; any size.
                 Training needs at least two images: batch normalisation of the pooled map needs more than one
                 value.
             labels: (B, h, w) integers, usually at the image's size: classes 0 to num_labels - 1, or
                 `config.loss_ignore_index` where nothing is to be learnt.
-            output_hidden_states: Return the encoder's hidden states.
+            output_hidden_states: Return the encoder's hidden states; indices return only those.
             output_attentions: Return the encoder's attentions, where it has some.
             return_dict: Return a `SemanticSegmenterOutput` rather than a tuple.
 
@@ -63,21 +66,23 @@ class SapaUperNetForSemanticSegmentation(UpsamplingPreTrainedModel):
         if labels is not None:
             ignored = self.config.loss_ignore_index
             check_segmentation_labels(labels, len(pixel_values), self.config.num_labels, ignored)
-        wanted = self.config.output_hidden_states if output_hidden_states is None else output_hidden_states
-        attended = self.config.output_attentions if output_attentions is None else output_attentions
+        height, width = pixel_values.shape[-2:]
+        pixel_values = pad_to_smallest(pixel_values)
         encoded = self.backbone.forward_with_filtered_kwargs(
-            pixel_values, output_hidden_states=wanted, output_attentions=attended, return_dict=True
+            pixel_values,
+            output_hidden_states=self.wants_hidden_states(output_hidden_states),
+            output_attentions=self.wants_attentions(output_attentions),
+            return_dict=True,
         )
         logits = self.decode_head(encoded.feature_maps)
         logits = F.interpolate(logits, size=pixel_values.shape[2:], mode="bilinear", align_corners=False)
+        logits = logits[:, :, :height, :width]
         output = SemanticSegmenterOutput(
             loss=None if labels is None else self._loss(logits, encoded.feature_maps, labels),
             logits=logits,
-            hidden_states=encoded.hidden_states,
             attentions=encoded.attentions,
         )
-        as_dict = self.config.return_dict if return_dict is None else return_dict
-        return output if as_dict else output.to_tuple()
+        return self.finish(output, encoded.hidden_states, output_hidden_states, return_dict)
 
     def _loss(
         self, logits: torch.Tensor, maps: tuple[torch.Tensor, ...], labels: torch.Tensor

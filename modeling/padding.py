@@ -16,13 +16,30 @@ def pad_to_multiple(pixel_values: torch.Tensor) -> torch.Tensor:
         (B, C, H', W') with the image at the top left; the same tensor where nothing is missing.
 
     Raises:
-        ValueError: The images are no batch (B, C, H, W).
+        ValueError: The images are not a batch (B, C, H, W), or have no pixels.
     """
-    if pixel_values.dim() != 4:
+    check_images(pixel_values)
+    return _pad(pixel_values, -pixel_values.shape[2] % MULTIPLE, -pixel_values.shape[3] % MULTIPLE)
+
+
+def pad_to_smallest(pixel_values: torch.Tensor) -> torch.Tensor:
+    """Repeat the last row and column until both sides have 32 pixels at least; else as `pad_to_multiple`."""
+    check_images(pixel_values)
+    return _pad(
+        pixel_values, max(MULTIPLE - pixel_values.shape[2], 0), max(MULTIPLE - pixel_values.shape[3], 0)
+    )
+
+
+def check_images(pixel_values: torch.Tensor) -> None:
+    """Refuse what is not a batch of images with pixels."""
+    if pixel_values.dim() != 4 or 0 in pixel_values.shape[2:]:
         raise ValueError(
-            f"pixel_values must be (B, 3, H, W), but their shape is {tuple(pixel_values.shape)}."
+            "pixel_values must be (B, C, H, W) with at least one pixel, got a tensor of shape "
+            f"{tuple(pixel_values.shape)}."
         )
-    rows, columns = -pixel_values.shape[2] % MULTIPLE, -pixel_values.shape[3] % MULTIPLE
+
+
+def _pad(pixel_values: torch.Tensor, rows: int, columns: int) -> torch.Tensor:
     if rows == 0 and columns == 0:
         return pixel_values
     return F.pad(pixel_values, (0, columns, 0, rows), mode="replicate")

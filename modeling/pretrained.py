@@ -1,14 +1,17 @@
 """What the models have in common as transformers' models."""
 
+from collections.abc import Collection
+
 import torch
 from torch import nn
 from transformers import PreTrainedModel
+from transformers.utils import ModelOutput
 
 from .guided_upsampler import GuidedUpsampler
 
 
 class UpsamplingPreTrainedModel(PreTrainedModel):
-    """A model of transformers whose upsamplers draw their own first weights."""
+    """A model of transformers whose upsamplers initialise themselves."""
 
     main_input_name = "pixel_values"
     supports_gradient_checkpointing = True
@@ -31,3 +34,39 @@ class UpsamplingPreTrainedModel(PreTrainedModel):
             model = loaded[0] if isinstance(loaded, tuple) else loaded
             model._weight_conversions = None  # saving looks up those of the model itself
         return loaded
+
+    def wants_attentions(self, output_attentions: bool | None) -> bool:
+        """Say whether attentions are to be returned: the call decides, else the config."""
+        return bool(self.config.output_attentions if output_attentions is None else output_attentions)
+
+    def wants_hidden_states(self, output_hidden_states: bool | Collection[int] | None) -> bool:
+        """Say whether any hidden states are to be returned: the call decides, else the config."""
+        return bool(
+            self.config.output_hidden_states if output_hidden_states is None else output_hidden_states
+        )
+
+    def finish(
+        self,
+        output: ModelOutput,
+        stages: tuple[torch.Tensor, ...] | None,
+        output_hidden_states: bool | Collection[int] | None,
+        return_dict: bool | None,
+    ) -> ModelOutput | tuple:
+        """Give a model's output as the call wants it, and where it does not say, the config.
+
+        Args:
+            output: All but the hidden states.
+            stages: The encoder's outputs; None where none are wanted.
+            output_hidden_states: Whether to return the stages. As in transformers, indices leave None in
+                place of the other stages.
+            return_dict: False returns a tuple of what there is.
+        """
+        wanted = self.config.output_hidden_states if output_hidden_states is None else output_hidden_states
+        if wanted is True:
+            output["hidden_states"] = stages
+        elif wanted:
+            output["hidden_states"] = tuple(
+                stage if index in wanted else None for index, stage in enumerate(stages)
+            )
+        as_dict = self.config.return_dict if return_dict is None else return_dict
+        return output if as_dict else output.to_tuple()

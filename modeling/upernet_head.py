@@ -5,7 +5,8 @@ import torch.nn.functional as F
 from torch import nn
 from transformers.models.upernet.modeling_upernet import UperNetHead
 
-from .upsampler import build_upsampler, config_options
+from .upsampler import build_upsampler
+from .upsampler_config import config_options
 
 
 class SapaUperNetHead(UperNetHead):

@@ -1,10 +1,13 @@
-"""Every upsampler by its name, and the options that configs carry for it."""
+"""Every upsampler by its name: its class, its options and what the package says of it."""
 
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from functools import partial
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from .a2u import A2U
 from .carafe import CARAFE
-from .checks import BORDERS, NORMALIZATIONS, check_choice, check_embedding_dim, check_kernel_size
+from .checks import BORDERS, NORMALIZATIONS, STARTS, check_choice, check_embedding_dim, check_kernel_size
 from .deconv import Deconv
 from .dysample import DySample
 from .fade import FADE
@@ -16,39 +19,86 @@ from .pixel_shuffle import PixelShuffle
 from .sapa import SAPA
 from .sapa_d import SAPADeform
 
-OPTIONS = ("kernel_size", "embedding_dim", "normalization", "border")
+CHECKS: dict[str, Callable[[Any], None]] = {  # of every option that an upsampler can have
+    "kernel_size": check_kernel_size,
+    "embedding_dim": check_embedding_dim,
+    "normalization": partial(check_choice, "normalization", choices=NORMALIZATIONS),
+    "border": partial(check_choice, "border", choices=BORDERS),
+    "start": partial(check_choice, "start", choices=STARTS),
+}
+OPTIONS = tuple(CHECKS)
 
 
 class Entry(NamedTuple):
-    """An upsampler by name.
+    """All that the package says of an upsampler, beside its class.
 
     Attributes:
         module: Its class.
+        description: One line for cards and pictures: what it does.
         options: Those of `OPTIONS` that it has.
         fixed: Arguments that the name decides.
+        is_plain: A fixed interpolation, which learns nothing and looks at no guide.
+        needs_indices: Its third argument are the indices of the encoder's pooling.
     """
 
     module: type[GuidedUpsampler]
+    description: str
     options: tuple[str, ...] = ()
-    fixed: dict[str, str] = {}
+    fixed: Mapping[str, str] = MappingProxyType({})
+    is_plain: bool = False
+    needs_indices: bool = False
 
 
 UPSAMPLERS = {
-    "nearest": Entry(Nearest),
-    "bilinear": Entry(Bilinear),
-    "deconv": Entry(Deconv),
-    "pixel_shuffle": Entry(PixelShuffle),
-    "max_unpool": Entry(MaxUnpool),
-    "carafe": Entry(CARAFE, ("kernel_size", "border")),
-    "indexnet": Entry(IndexNet),
-    "a2u": Entry(A2U, ("border",)),
-    "sapa-i": Entry(SAPA, ("kernel_size", "normalization", "border"), {"similarity": "inner"}),
-    "sapa-b": Entry(SAPA, OPTIONS, {"similarity": "bilinear"}),
-    "sapa-g": Entry(SAPA, OPTIONS, {"similarity": "gated"}),
-    "sapa-p": Entry(SAPA, OPTIONS, {"similarity": "addition"}),
-    "fade": Entry(FADE, ("kernel_size", "border")),
-    "dysample": Entry(DySample),
-    "sapa-d": Entry(SAPADeform),
+    "nearest": Entry(Nearest, "nearest neighbour", is_plain=True),
+    "bilinear": Entry(Bilinear, "bilinear interpolation", is_plain=True),
+    "deconv": Entry(Deconv, "transposed convolution"),
+    "pixel_shuffle": Entry(PixelShuffle, "pixel shuffle: a convolution whose channels become pixels"),
+    "max_unpool": Entry(
+        MaxUnpool,
+        "max unpooling: each feature goes back to the pixel that the encoder's pooling took it from",
+        needs_indices=True,
+    ),
+    "carafe": Entry(
+        CARAFE, "CARAFE: window kernels predicted from the decoder feature", ("kernel_size", "border")
+    ),
+    "indexnet": Entry(IndexNet, "IndexNet: nearest neighbour, times an index map read from the encoder map"),
+    "a2u": Entry(
+        A2U,
+        "A2U: 3 x 3 window kernels predicted from the encoder map's second-order statistics",
+        ("border",),
+    ),
+    "sapa-i": Entry(
+        SAPA,
+        "SAPA-I: inner products of the normalised guide and feature, no parameters",
+        ("kernel_size", "normalization", "border"),
+        {"similarity": "inner"},
+    ),
+    "sapa-b": Entry(
+        SAPA, "SAPA-B: inner products of projected guide and feature", OPTIONS, {"similarity": "bilinear"}
+    ),
+    "sapa-g": Entry(
+        SAPA,
+        "SAPA-G: as SAPA-B, with a gate that mixes the feature into the query",
+        OPTIONS,
+        {"similarity": "gated"},
+    ),
+    "sapa-p": Entry(
+        SAPA,
+        "SAPA-P: as SAPA-B, with the feature added to the query",
+        OPTIONS,
+        {"similarity": "addition"},
+    ),
+    "fade": Entry(
+        FADE,
+        "FADE: window kernels predicted from encoder map and decoder feature",
+        ("kernel_size", "border"),
+    ),
+    "dysample": Entry(DySample, "DySample: bilinear reads at points that the decoder feature shifts"),
+    "sapa-d": Entry(
+        SAPADeform,
+        "SAPA-D: similarity with nine points that the decoder feature places, in place of a window",
+    ),
 }
 
 
@@ -63,51 +113,32 @@ def build_upsampler(name: str, guide_channels: int, feature_channels: int, **opt
         name: One of `UPSAMPLERS`.
         guide_channels: Cg.
         feature_channels: Cf.
-        options: kernel_size (SAPA, CARAFE, FADE), embedding_dim and normalization (SAPA), border (SAPA,
-            CARAFE, A2U, FADE); an upsampler without one of them ignores it, so that a model can pass the same
-            options to all.
+        options: kernel_size (SAPA, CARAFE, FADE), embedding_dim, normalization and start (SAPA), border
+            (SAPA, CARAFE, A2U, FADE); an upsampler without one of them ignores it, so that a model can pass
+            the same options to all.
 
     Raises:
         TypeError: An option is unknown or has the wrong type.
         ValueError: The name is unknown, or an option or the channels do not fit.
     """
-    check_choice("upsampler", name, tuple(UPSAMPLERS))
+    check_name(name)
     unknown = sorted(set(options) - set(OPTIONS))
     if unknown:
-        raise TypeError(f"Unknown upsampler options {', '.join(unknown)}; there are {', '.join(OPTIONS)}.")
-    check_options(**options)
-    module, own, fixed = UPSAMPLERS[name]
-    chosen = {option: value for option, value in options.items() if option in own}
-    return module(guide_channels, feature_channels, **chosen, **fixed)
-
-
-def check_options(
-    kernel_size: int = 5, embedding_dim: int = 64, normalization: str = "softmax", border: str = "zero"
-) -> None:
-    """Refuse options that no upsampler could be made with."""
-    check_kernel_size(kernel_size)
-    check_embedding_dim(embedding_dim)
-    check_choice("normalization", normalization, NORMALIZATIONS)
-    check_choice("border", border, BORDERS)
-
-
-def check_config(config) -> None:
-    """Refuse a config whose `upsampler` fields do not fit, when the config is made.
-
-    Raises:
-        TypeError: A field has the wrong type.
-        ValueError: A field has a wrong value, or the upsampler needs what these models' encoders do not have.
-    """
-    check_choice("upsampler", config.upsampler, tuple(UPSAMPLERS))
-    if config.upsampler == "max_unpool":
-        raise ValueError(
-            "upsampler='max_unpool' needs the indices of its encoder's 2 x 2 max pooling, and the encoder of "
-            f"{type(config).__name__} has none. Choose another, or use build_upsampler('max_unpool', ...) in "
-            "a model that pools so."
+        raise TypeError(
+            f"The options of an upsampler must be among {', '.join(OPTIONS)}; got {', '.join(unknown)}."
         )
-    check_options(**config_options(config))
+    check_options(**options)
+    entry = UPSAMPLERS[name]
+    chosen = {option: value for option, value in options.items() if option in entry.options}
+    return entry.module(guide_channels, feature_channels, **chosen, **entry.fixed)
 
 
-def config_options(config) -> dict:
-    """Collect a config's `upsampler_*` fields as the options of `build_upsampler`."""
-    return {option: getattr(config, f"upsampler_{option}") for option in OPTIONS}
+def check_name(name: str) -> None:
+    """Refuse a name that no upsampler has, and list those there are."""
+    check_choice("upsampler", name, tuple(UPSAMPLERS))
+
+
+def check_options(**options) -> None:
+    """Refuse values of options that no upsampler could be made with."""
+    for name, value in options.items():
+        CHECKS[name](value)

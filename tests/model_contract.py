@@ -10,7 +10,20 @@ from wrapping_contract import WrappingContract
 
 from sapa_hf.modeling import UPSAMPLERS
 
-SERVING = [name for name in UPSAMPLERS if name != "max_unpool"]  # which needs an encoder that pools
+SERVING = [name for name, entry in UPSAMPLERS.items() if not entry.needs_indices]
+
+COMPILED = [
+    {"attn_implementation": "someone/flash"},
+    {"attn_implementation": "flash_attention_2"},
+    {"_attn_implementation": "flash_attention_3"},
+    {"_attn_implementation_internal": "someone/flash"},
+    {"attn_implementation": {"": "someone/flash"}},
+    {"experts_implementation": "someone/experts"},
+    {"encoder_config": {"attn_implementation": {"inner": "someone/flash"}}},
+    {"use_kernels": True},
+    {"kernel_config": {"Layer": "someone/layer"}},
+    {"quantization_config": {"quant_method": "mxfp4"}},
+]
 
 
 class ModelContract(WrappingContract):
@@ -48,11 +61,25 @@ class ModelContract(WrappingContract):
         with torch.no_grad():
             return getattr(model(images), self.output)
 
-    def test_any_size_of_at_least_32_is_taken(self, upsampler):
+    stride = 1  # an output's pixel, in the image's
+
+    def test_any_size_is_taken(self, upsampler):
         model = self.make(upsampler=upsampler)
-        for size in ((32, 32), self.strictest_size):
+        for size in ((32, 32), self.strictest_size, (1, 1), (31, 40)):
             output = self.predict(model, self.images(1, size))
             assert output.isfinite().all()
+            assert output.shape[-2:] == tuple(-(-side // self.stride) for side in size)
+
+    def test_an_image_below_32_pixels_is_continued_by_its_last_row_and_column(self):
+        model, images = self.make(), self.images(1, (20, 32))
+        continued = torch.nn.functional.pad(images, (0, 0, 0, 12), mode="replicate")
+        output, expected = self.predict(model, images), self.predict(model, continued)
+        torch.testing.assert_close(output, expected[..., : output.shape[-2], :])
+
+    @pytest.mark.parametrize("shape", [(3, 64, 64), (1, 3, 0, 64), (1, 3, 64)])
+    def test_what_is_not_a_batch_of_images_is_refused(self, shape):
+        with pytest.raises(ValueError, match=r"pixel_values must be \(B, C, H, W\).*got"):
+            self.make()(torch.zeros(shape))
 
     def test_training_reaches_every_parameter(self, upsampler):
         model, images = self.make(upsampler=upsampler).train(), self.images()
@@ -139,11 +166,15 @@ class ModelContract(WrappingContract):
         full = model(images, output_hidden_states=True)
         encoder = getattr(model.config, "backbone_config", None) or model.config
         assert [h.shape[1] for h in full.hidden_states][-4:] == list(encoder.hidden_sizes)[-4:]
+        some = model(images, output_hidden_states=[0, 2]).hidden_states
+        for index, (stage, part) in enumerate(zip(full.hidden_states, some, strict=True)):
+            assert torch.equal(part, stage) if index in (0, 2) else part is None
         as_tuple = model(images, labels=self.labels(images), return_dict=False)
         assert isinstance(as_tuple, tuple) and as_tuple[0].dim() == 0
         torch.testing.assert_close(as_tuple[1], getattr(plain, self.output))
 
-    def test_gradient_checkpointing_changes_no_gradient(self):
+    @pytest.mark.parametrize("reentrant", [False, True])
+    def test_gradient_checkpointing_changes_no_gradient(self, reentrant):
         model, images = self.make().train(), self.images()
         for module in model.modules():
             if isinstance(module, torch.nn.Dropout):
@@ -151,7 +182,8 @@ class ModelContract(WrappingContract):
         labels, gradients = self.labels(images), []
         for checkpointing in (False, True):
             model.zero_grad()
-            model.gradient_checkpointing_enable() if checkpointing else None
+            if checkpointing:
+                model.gradient_checkpointing_enable({"use_reentrant": True} if reentrant else None)
             torch.manual_seed(1)  # drop path draws the same
             model(images, labels=labels).loss.backward()
             gradients.append([p.grad.clone() for p in model.parameters() if p.grad is not None])
@@ -193,13 +225,28 @@ class ModelContract(WrappingContract):
         with pytest.raises(error):
             self.config_class(**fields)
 
-    def test_config_file_cannot_have_compiled_code_fetched(self, tmp_path):
+    @pytest.mark.parametrize("fields", COMPILED, ids=str)
+    def test_config_file_cannot_have_compiled_code_fetched(self, fields, tmp_path):
         self.make().save_pretrained(tmp_path)
         path = tmp_path / "config.json"
-        config = json.loads(path.read_text())
-        path.write_text(json.dumps({**config, "attn_implementation": "someone/flash"}))
-        with pytest.raises(ValueError, match="compiled code by attn_implementation='someone/flash'"):
+        path.write_text(json.dumps(json.loads(path.read_text()) | fields))
+        with pytest.raises(ValueError, match="asks for compiled code by"):
             AutoModel.from_pretrained(tmp_path)
+        with pytest.raises(ValueError, match="asks for compiled code by"):
+            self.config_class(**fields)
+
+    def test_who_loads_a_model_chooses_its_attention(self, tmp_path):
+        self.make().save_pretrained(tmp_path)
+        loaded = AutoModel.from_pretrained(tmp_path, attn_implementation="eager")
+        assert loaded.config._attn_implementation == "eager"
+        chosen = self.config_class.from_pretrained(tmp_path, attn_implementation="flash_attention_2")
+        assert chosen._attn_implementation == "flash_attention_2"
+
+    def test_fields_given_while_loading_are_checked_too(self, tmp_path):
+        self.make().save_pretrained(tmp_path)
+        for fields in ({"upsampler": "max_unpool"}, {"upsampler_border": "reflect"}):
+            with pytest.raises(ValueError, match="upsampler='max_unpool'|border must be"):
+                self.model_class.from_pretrained(tmp_path, **fields)
 
     @pytest.mark.slow
     def test_onnx_gives_the_same(self, tmp_path):

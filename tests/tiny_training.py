@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from sapa_hf.tasks import SegmentationTask
 from sapa_hf.training import Trainer, parse_arguments
-from sapa_hf.training.arguments import FIELDS
+from sapa_hf.training.arguments import ABOUT
 
 TINY = [
     "data_fields={options: {count: 10, eval_count: 2, size: 32}}",
@@ -37,7 +37,7 @@ NO_DROPOUT = ["model_config.classifier_dropout_prob=0", "model_config.drop_path_
 
 def settings_for(task):
     """TINY without what only other tasks read."""
-    foreign = {key for key, entry in FIELDS.items() if entry.metadata["by_task"]} - task.keys
+    foreign = {key for key, about in ABOUT.items() if about["by_task"]} - task.keys
     return [setting for setting in TINY if setting.partition("=")[0] not in foreign]
 
 

@@ -10,7 +10,7 @@ from transformers import PretrainedConfig, PreTrainedModel
 from sapa_hf.complexity import Complexity, count_model
 from sapa_hf.evaluation.results_schema import SCHEMA
 from sapa_hf.modeling import SAPA, UPSAMPLERS, GuidedUpsampler
-from sapa_hf.modeling.upsampler import config_options
+from sapa_hf.modeling.upsampler_config import config_options
 
 from ..markdown import inline_text, plain_line
 from .family import Family, family_of
@@ -21,23 +21,6 @@ from .sources import HUB_ID, dataset_id
 SIZE = (512, 512)  # the paper's, for FLOPs
 NO_REPOSITORY = "ORGANISATION/NAME"
 NO_REVISION = "FULL-COMMIT-HASH"
-DESCRIPTIONS = {
-    "nearest": "nearest neighbour",
-    "bilinear": "bilinear interpolation",
-    "deconv": "transposed convolution",
-    "pixel_shuffle": "pixel shuffle: a convolution whose channels become pixels",
-    "carafe": "CARAFE: window kernels predicted from the decoder feature",
-    "indexnet": "IndexNet: nearest neighbour, times an index map read from the encoder map",
-    "a2u": "A2U: 3 x 3 window kernels predicted from the encoder map's second-order statistics",
-    "fade": "FADE: window kernels predicted from encoder map and decoder feature",
-    "dysample": "DySample: bilinear reads at points that the decoder feature shifts",
-    "sapa-i": "SAPA-I: inner products of the normalised guide and feature, no parameters",
-    "sapa-b": "SAPA-B: inner products of projected guide and feature",
-    "sapa-g": "SAPA-G: as SAPA-B, with a gate that mixes the feature into the query",
-    "sapa-p": "SAPA-P: as SAPA-B, with the feature added to the query",
-    "sapa-d": "SAPA-D: similarity with nine points that the decoder feature places, in place of a window",
-}
-PLAIN = ("nearest", "bilinear")
 
 
 def write_card(
@@ -85,9 +68,9 @@ def write_card(
         revision=NO_REVISION,
         architecture=type(model).__name__,
         config=config,
-        upsampler=DESCRIPTIONS[config.upsampler],
+        upsampler=UPSAMPLERS[config.upsampler].description,
         options=_options(config),
-        plain=config.upsampler in PLAIN,
+        plain=UPSAMPLERS[config.upsampler].is_plain,
         affiliates=UPSAMPLERS[config.upsampler].module is SAPA,
         reassembles=all(part.reassembles for part in model.modules() if isinstance(part, GuidedUpsampler)),
         labels=[inline_text(redact(label, relative=False)) for _, label in sorted(config.id2label.items())],
@@ -126,6 +109,7 @@ def _options(config: PretrainedConfig) -> str:
         "embedding_dim": "embedding dimension {}",
         "normalization": "{} weights",
         "border": 'border "{}"',
+        "start": "{} start",
     }
     own = config_options(config)
     return ", ".join(words[name].format(own[name]) for name in UPSAMPLERS[config.upsampler].options)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import Field, dataclass, field, fields
 from typing import Any, Literal, get_type_hints
 
-from .settings import AT_LEAST_0, POSITIVE, SHARE, Rule, setting
+from sapa_hf.modeling.upsampler_config import UpsamplerFields
+
+from .settings import AT_LEAST_0, POSITIVE, SHARE, UNSAID, Rule, setting
 
 SHARE_ABOVE_0 = Rule(
     lambda value: 0 < value <= 1, "a number above 0 and at most 1, which turns the check off"
@@ -59,7 +61,7 @@ class DataArguments:
 
 
 @dataclass
-class ModelArguments:
+class ModelArguments(UpsamplerFields):
     """Which network is trained, and what it starts from."""
 
     architecture: str | None = setting(
@@ -69,11 +71,6 @@ class ModelArguments:
         None, "Hub id or folder to start from (own, SegFormer, or ImageNet MiT); null is from scratch"
     )
     checkpoint_revision: str | None = setting(None, "commit of a Hub checkpoint")
-    upsampler: str = setting("sapa-g", "the feature upsampling operator")
-    upsampler_kernel_size: int = setting(5, "window side K, odd")
-    upsampler_embedding_dim: int = setting(64, "embedding dimension d of the similarity")
-    upsampler_normalization: str = setting("softmax", "how scores become kernel weights")
-    upsampler_border: str = setting("zero", "what a tap outside the map is")
     model_config: dict[str, Any] = setting(
         {}, "any other field of the model's config, such as {depths: [1, 1, 1, 1]}"
     )
@@ -185,6 +182,7 @@ GROUPS = {
     "run": RunArguments,
 }
 FIELDS: dict[str, Field] = {entry.name: entry for group in GROUPS.values() for entry in fields(group)}
+ABOUT: dict[str, dict[str, Any]] = {name: UNSAID | entry.metadata for name, entry in FIELDS.items()}
 TYPES: dict[str, Any] = {}
 for _group in GROUPS.values():
     TYPES |= get_type_hints(_group)

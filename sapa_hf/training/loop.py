@@ -18,7 +18,7 @@ from sapa_hf.load import load_model
 from sapa_hf.provenance import peak_memory_megabytes
 from sapa_hf.tasks import Task
 
-from .arguments import FIELDS, Arguments
+from .arguments import ABOUT, Arguments
 from .checkpoint import Checkpoints, Progress, from_main
 from .interruption import Interruption
 from .journal import Journal
@@ -130,9 +130,7 @@ class Trainer:
 
     def _origin(self) -> dict:
         """Collect what a bitwise continuation depends on."""
-        settings = {
-            key: value for key, value in self.settings.items() if FIELDS[key].metadata["affects"] == "weights"
-        }
+        settings = {key: value for key, value in self.settings.items() if ABOUT[key]["affects"] == "weights"}
         return settings | {"world_size": self.accelerator.num_processes, "data": self.task.fingerprint()}
 
     def _start(self) -> Progress:

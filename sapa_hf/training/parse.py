@@ -8,7 +8,7 @@ from copy import deepcopy
 from dataclasses import MISSING, Field, fields
 from typing import Any
 
-from .arguments import FIELDS, GROUPS, TYPES, Arguments
+from .arguments import ABOUT, GROUPS, TYPES, Arguments
 from .overrides import assign, read_overrides
 from .recipe import read_recipe, recipe_label, recipe_names
 from .typed import convert, describe, show
@@ -54,8 +54,7 @@ def as_settings(arguments: Arguments, keys: frozenset[str] | None = None) -> dic
         key: deepcopy(value)
         for group in arguments.groups
         for key, value in vars(group).items()
-        if not FIELDS[key].metadata["once"]
-        and (keys is None or key in keys or not FIELDS[key].metadata["by_task"])
+        if not ABOUT[key]["once"] and (keys is None or key in keys or not ABOUT[key]["by_task"])
     }
 
 

@@ -22,6 +22,7 @@ class Rule(NamedTuple):
 
 POSITIVE = Rule(lambda value: 0 < value < float("inf"), "a number above 0")
 AT_LEAST_0 = Rule(lambda value: 0 <= value < float("inf"), "a number that is not negative")
+UNSAID = {"rule": None, "affects": "weights", "by_task": False, "once": False}  # of a plain field
 SHARE = Rule(lambda value: 0 <= value <= 1, "a number from 0 to 1")
 
 

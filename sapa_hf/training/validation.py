@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sapa_hf.modeling.upsampler import check_config
+from sapa_hf.modeling.upsampler_config import check_config
 
-from .arguments import FIELDS, Arguments
+from .arguments import ABOUT, Arguments
 
 
 def check_arguments(arguments: Arguments) -> None:
@@ -16,7 +16,7 @@ def check_arguments(arguments: Arguments) -> None:
     """
     for group in arguments.groups:
         for key, value in vars(group).items():
-            rule = FIELDS[key].metadata["rule"]
+            rule = ABOUT[key]["rule"]
             if rule is not None and value is not None and not rule.accepts(value):
                 raise ValueError(f"`{key}` must be {rule.needed}, got {value!r}")
     check_config(arguments.model)

@@ -24,6 +24,7 @@ class TestSapaSegformer(ModelContract):
     config_class = SapaSegformerConfig
     model_class = SapaSegformerForSemanticSegmentation
     heads = ("decode_head",)
+    stride = 4
     auto_class = AutoModelForSemanticSegmentation
     tiny = TINY
 
@@ -188,7 +189,7 @@ def test_labels_out_of_range_are_refused_naming_them(value, shown):
     images = case.images()
     labels = case.labels(images)
     labels[0, 10, 10] = value
-    with pytest.raises(ValueError, match=f"0 to 6, or 255 where ignored; {shown}"):
+    with pytest.raises(ValueError, match=f"0 to 6, or 255 where ignored; got {shown}"):
         case.make()(images, labels=labels)
 
 
@@ -211,5 +212,20 @@ def test_an_encoder_with_too_few_stages_is_refused():
 
 def test_one_class_alone_is_refused_as_labels():
     model = SapaSegformerForSemanticSegmentation(SapaSegformerConfig(**TINY | {"num_labels": 1}))
-    with pytest.raises(ValueError, match="num_labels=1 leaves nothing to tell apart"):
+    with pytest.raises(ValueError, match="num_labels must be at least 2 where labels are given, got 1"):
         model(torch.zeros(1, 3, 32, 32), labels=torch.zeros(1, 32, 32, dtype=torch.long))
+
+
+def test_attention_can_be_chosen_as_in_transformers():
+    ours, theirs = SapaSegformerForSemanticSegmentation, SegformerForSemanticSegmentation
+    flags = ["sdpa", "flash_attn", "flex_attn", "attention_backend"]
+    assert [getattr(ours, f"_supports_{name}") for name in flags] == [
+        getattr(theirs, f"_supports_{name}") for name in flags
+    ]
+    config = SapaSegformerConfig(**TINY)
+    config._attn_implementation = "eager"
+    eager = SapaSegformerForSemanticSegmentation(config).eval()
+    images = torch.randn(1, 3, 64, 64)
+    expected = eager(images).logits
+    eager.set_attn_implementation("sdpa")
+    torch.testing.assert_close(eager(images).logits, expected)

@@ -46,7 +46,8 @@ class TestSapaUperNet(ModelContract):
     def unlabelled(self, images):
         return torch.full((len(images), *images.shape[2:]), 255)
 
-    def test_gradient_checkpointing_changes_no_gradient(self):
+    @pytest.mark.parametrize("reentrant", [False, True])
+    def test_gradient_checkpointing_changes_no_gradient(self, reentrant):
         with pytest.raises(ValueError, match="does not support gradient checkpointing"):
             self.make().gradient_checkpointing_enable()  # as its encoder; Swin does
 

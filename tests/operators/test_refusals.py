@@ -19,7 +19,7 @@ from sapa_hf.modeling import A2U, CARAFE, FADE, UPSAMPLERS
         ({"embedding_dim": True}, TypeError, "positive integer"),
         ({"normalization": "exp"}, ValueError, "softmax, relu"),
         ({"border": "reflect"}, ValueError, "zero, mask"),
-        ({"kernel": 5}, TypeError, "Unknown upsampler options kernel"),
+        ({"kernel": 5}, TypeError, "must be among kernel_size.*start; got kernel"),
     ],
 )
 @pytest.mark.parametrize("name", ["sapa-g", "dysample"])  # with these options of its own, and without
@@ -30,17 +30,20 @@ def test_wrong_options_are_refused_saying_what_there_is(name, options, error, me
 
 @pytest.mark.parametrize("name", UPSAMPLERS)
 def test_foreign_options_are_ignored(name):
-    options = {"kernel_size": 7, "embedding_dim": 8, "normalization": "relu", "border": "mask"}
-    upsampler = build_upsampler(name, 8, 8, **options)
+    options = {"kernel_size": 7, "embedding_dim": 8, "normalization": "softmax", "border": "mask"}
+    upsampler = build_upsampler(name, 8, 8, start="bilinear", **options)
     own = {option: getattr(upsampler, option) for option in options if hasattr(upsampler, option)}
     taken = {
         "carafe": {"kernel_size": 7, "border": "mask"},
         "fade": {"kernel_size": 7, "border": "mask"},
         "a2u": {"kernel_size": 3, "border": "mask"},  # its window is as published
-        "sapa-i": {"kernel_size": 7, "normalization": "relu", "border": "mask"},  # it embeds nothing
+        "sapa-i": {"kernel_size": 7, "normalization": "softmax", "border": "mask"},  # it embeds nothing
     } | dict.fromkeys(("sapa-b", "sapa-g", "sapa-p"), options)
-    assert set(UPSAMPLERS[name].options) == {option for option in taken.get(name, {}) if own[option] != 3}
+    starts = getattr(upsampler, "prior", None) is not None
+    listed = set(UPSAMPLERS[name].options)
+    assert listed - {"start"} == {option for option in taken.get(name, {}) if own[option] != 3}
     assert {key: own[key] for key in taken.get(name, {})} == taken.get(name, {})
+    assert starts == ("start" in listed)
 
 
 @pytest.mark.parametrize("module", [SAPA, CARAFE, A2U, FADE])

@@ -3,7 +3,7 @@ import yaml
 
 from sapa_hf.tasks import TASKS, DepthTask, SegmentationTask
 from sapa_hf.training import as_settings, parse_arguments, recipe_names
-from sapa_hf.training.arguments import FIELDS
+from sapa_hf.training.arguments import ABOUT, FIELDS
 from sapa_hf.training.recipe import write_recipe
 
 
@@ -139,7 +139,7 @@ def test_a_key_that_the_task_does_not_read_is_refused(task, key, message):
 
 
 def test_every_task_names_settings_that_depend_on_the_task():
-    dependent = {key for key, entry in FIELDS.items() if entry.metadata["by_task"]}
+    dependent = {key for key, about in ABOUT.items() if about["by_task"]}
     assert dependent == set().union(*(task.keys for task in TASKS.values()))
 
 

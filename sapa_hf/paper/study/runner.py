@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from sapa_hf.evaluation import read_results
 from sapa_hf.tasks import TASKS
 from sapa_hf.training import as_settings, parse_arguments
-from sapa_hf.training.arguments import FIELDS
+from sapa_hf.training.arguments import ABOUT
 from sapa_hf.training.checkpoint import as_json
 
 from .matrix import PlannedRun
@@ -61,9 +61,7 @@ def is_finished(run: PlannedRun) -> bool:
     arguments = parse_arguments(run.tokens)
     wanted = as_json(as_settings(arguments, TASKS[arguments.run.task].keys))
     other = {  # a place affects nothing here; what lies there is compared later
-        key
-        for key, value in wanted.items()
-        if had.get(key) != value and FIELDS[key].metadata["affects"] != "nothing"
+        key for key, value in wanted.items() if had.get(key) != value and ABOUT[key]["affects"] != "nothing"
     }
     if other:
         differences = ", ".join(f"{key} {had.get(key)!r}, now {wanted.get(key)!r}" for key in sorted(other))
