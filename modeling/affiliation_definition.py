@@ -66,7 +66,7 @@ def normalise(scores: torch.Tensor, excluded: torch.Tensor | None, normalization
 
     Args:
         scores: (..., taps).
-        excluded: True for a tap that is to weigh nothing; None where there is no such tap.
+        excluded: True for a tap that must weigh nothing; None where every tap counts.
         normalization: "softmax", "relu", "sigmoid" or "softplus".
 
     Returns:

@@ -45,7 +45,7 @@ class KernelPredictor(GuidedUpsampler):
         Args:
             guide: (B, Cg, H', W').
             feature: (B, Cf, H, W).
-            value: (B, Cv, H, W) to assemble in the feature's stead.
+            value: (B, Cv, H, W) to assemble instead of the feature.
 
         Returns:
             (B, Cf or Cv, H', W').

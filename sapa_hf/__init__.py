@@ -25,6 +25,8 @@ from .modeling import (
     SapaUperNetForSemanticSegmentation,
     build_upsampler,
     sapa_upsample,
+    set_backend,
+    use_backend,
 )
 
 __version__ = "0.1.0"
@@ -58,4 +60,6 @@ __all__ = [
     "SapaUperNetForSemanticSegmentation",
     "build_upsampler",
     "sapa_upsample",
+    "set_backend",
+    "use_backend",
 ]
