@@ -54,7 +54,7 @@ def write_card(
         model_name=name,
         library_name="transformers",
         pipeline_tag=family.pipeline_tag,
-        tags=[*family.tags, config.upsampler],
+        tags=[*family.tags, *([config.upsampler] if hasattr(config, "upsampler") else [])],
         metrics=[key for key in family.metrics if results and _number(results, key) is not None] or None,
         datasets=[found] if results and (found := dataset_id(results)) else None,
         eval_results=_eval_results(family, results),
@@ -68,10 +68,7 @@ def write_card(
         revision=NO_REVISION,
         architecture=type(model).__name__,
         config=config,
-        upsampler=UPSAMPLERS[config.upsampler].description,
-        options=_options(config),
-        plain=UPSAMPLERS[config.upsampler].is_plain,
-        affiliates=UPSAMPLERS[config.upsampler].module is SAPA,
+        **_upsampler(config),
         reassembles=all(part.reassembles for part in model.modules() if isinstance(part, GuidedUpsampler)),
         labels=[inline_text(redact(label, relative=False)) for _, label in sorted(config.id2label.items())],
         cost=_cost(count_model(model, *SIZE)),
@@ -100,6 +97,19 @@ def set_revision(folder: str | Path, commit: str) -> None:
     if not found:
         raise ValueError(f'{path} has no line `revision = "..."`; publish the model again.')
     path.write_text(card, encoding="utf-8")
+
+
+def _upsampler(config: PretrainedConfig) -> dict:
+    """Say which upsampler a model has, in words; nothing of a model without one."""
+    if not hasattr(config, "upsampler"):
+        return {}
+    entry = UPSAMPLERS[config.upsampler]
+    return {
+        "upsampler": entry.description,
+        "options": _options(config),
+        "plain": entry.is_plain,
+        "affiliates": entry.module is SAPA,
+    }
 
 
 def _options(config: PretrainedConfig) -> str:
