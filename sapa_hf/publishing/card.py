@@ -2,9 +2,12 @@
 
 import re
 from collections.abc import Mapping
+from importlib.resources import files
 from pathlib import Path
 
+import torch
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
+from jinja2 import Environment, FunctionLoader
 from transformers import PretrainedConfig, PreTrainedModel
 
 from sapa_hf.complexity import Complexity, count_model
@@ -19,6 +22,10 @@ from .redaction import redact
 from .sources import HUB_ID, dataset_id
 
 SIZE = (512, 512)  # the paper's, for FLOPs
+TEMPLATES = Environment(  # a family's template fills the blocks of card.md
+    loader=FunctionLoader(lambda name: (files("sapa_hf.model_cards") / name).read_text(encoding="utf-8")),
+    keep_trailing_newline=True,
+)
 NO_REPOSITORY = "ORGANISATION/NAME"
 NO_REVISION = "FULL-COMMIT-HASH"
 
@@ -60,9 +67,8 @@ def write_card(
         eval_results=_eval_results(family, results),
         **licence.fields,
     )
-    card = ModelCard.from_template(
-        metadata,
-        template_str=family.template_text(),
+    text = TEMPLATES.from_string(family.template_text()).render(
+        card_data=metadata.to_yaml(),
         name=inline_text(name),
         repository=repo_id or NO_REPOSITORY,
         revision=NO_REVISION,
@@ -75,9 +81,14 @@ def write_card(
         licence=licence.text,
         base_model=licence.fields.get("base_model"),
         measured=_measured(family, results),
+        percent=family.percent,
+        auto_class=model._auto_class,  # what register_for_auto_class was given
+        channels=getattr(config, "num_channels", 3),
+        half=model.dtype != torch.float32,
+        dtype=str(model.dtype).removeprefix("torch."),
     )
     path = Path(folder) / "README.md"
-    path.write_text(str(card), encoding="utf-8")
+    path.write_text(str(ModelCard(text)), encoding="utf-8")
     return path
 
 

@@ -281,16 +281,44 @@ def test_a_missing_processor_is_named(tmp_path):
         assemble_folder(tmp_path / "model", tmp_path / "hub")
 
 
-def test_the_example_in_the_card_runs(tmp_path, monkeypatch):
-    folder = publish(tmp_path, repo_id="someone/tiny-model")
+def run_example(folder, tmp_path, monkeypatch):
+    """Run the card's example on a photo, with the folder in place of the repository."""
     set_revision(folder, "0123456789" * 4)
     code = re.search(r"```python\n(.*?)```", (folder / "README.md").read_text(), re.DOTALL).group(1)
-    assert 'repository = "someone/tiny-model"' in code and f'revision = "{"0123456789" * 4}"' in code
+    assert f'revision = "{"0123456789" * 4}"' in code
     assert "trust_remote_code=True" in code and "revision=revision" in code
     monkeypatch.chdir(tmp_path)
     Image.new("L", (50, 40)).save("photo.jpg")
-    (tmp_path / "example.py").write_text(code.replace("someone/tiny-model", str(folder)))
-    assert runpy.run_path("example.py")["labels"].shape == (40, 50)
+    (tmp_path / "example.py").write_text(re.sub('repository = ".*"', f'repository = "{folder}"', code))
+    return runpy.run_path("example.py")
+
+
+def test_the_example_in_the_card_runs(tmp_path, monkeypatch):
+    folder = publish(tmp_path, repo_id="someone/tiny-model")
+    assert 'repository = "someone/tiny-model"' in (folder / "README.md").read_text()
+    assert run_example(folder, tmp_path, monkeypatch)["labels"].shape == (40, 50)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16], ids=str)
+def test_the_example_of_a_model_for_other_images_runs(tmp_path, monkeypatch, dtype):
+    save_model(tmp_path / "model", tiny_model(num_channels=4).to(dtype))
+    folder = assemble_folder(tmp_path / "model", tmp_path / "hub")
+    set_revision(folder, "0" * 40)
+    text = (folder / "README.md").read_text()
+    assert "reads images of 4 channels" in text and ("- Weights: " in text) == (dtype != torch.float32)
+    code = re.search(r"```python\n(.*?)```", text, re.DOTALL).group(1)
+    (tmp_path / "example.py").write_text(code.replace("ORGANISATION/NAME", str(folder)).replace("512", "64"))
+    monkeypatch.chdir(tmp_path)
+    logits = runpy.run_path("example.py")["outputs"].logits
+    assert logits.dtype == dtype and logits.isfinite().all()
+
+
+def test_the_example_of_a_half_precision_model_runs(tmp_path, monkeypatch):
+    save_model(tmp_path / "model", tiny_model().to(torch.bfloat16))
+    folder = assemble_folder(tmp_path / "model", tmp_path / "hub")
+    assert run_example(folder, tmp_path, monkeypatch)["labels"].shape == (40, 50)
+    weights = load_file(folder / "model.safetensors").values()
+    assert {weight.dtype for weight in weights if weight.is_floating_point()} == {torch.bfloat16}
 
 
 @pytest.mark.parametrize("commit", ["main", "0123456", "g" * 40])
