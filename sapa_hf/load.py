@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 
 import torch
-from huggingface_hub.errors import StrictDataclassError
 from transformers import AutoConfig, AutoImageProcessor, PretrainedConfig, PreTrainedModel
 from transformers.image_processing_utils import BaseImageProcessor
 
@@ -53,17 +52,19 @@ def load_model(
     source = str(name_or_path if folder is None else folder)
     try:
         config = AutoConfig.from_pretrained(source, **options)
-    except StrictDataclassError as error:
+        model, keys = task.auto_class.from_pretrained(
+            source,
+            config=config,
+            dtype=dtype,
+            use_safetensors=True,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # so that all are listed, below
+            **options,
+        )
+    except OSError:
+        raise
+    except Exception as error:  # transformers and torch raise anything at a config from outside
         raise ValueError(f"the config of {name_or_path} does not fit its model: {error}") from error
-    model, keys = task.auto_class.from_pretrained(
-        source,
-        config=config,
-        dtype=dtype,
-        use_safetensors=True,
-        output_loading_info=True,
-        ignore_mismatched_sizes=True,  # so that all are listed, below
-        **options,
-    )
     _check_keys(name_or_path, model, keys)
     return model.to(device).eval()
 

@@ -39,9 +39,9 @@ def task_of(architectures: Sequence[str] | None, name: str = "the model") -> typ
         ValueError: none of them belongs to a known task.
     """
     endings = {task.auto_class.__name__.removeprefix("AutoModel"): task for task in TASKS.values()}
-    for architecture in architectures or []:
+    for architecture in architectures if isinstance(architectures, (list, tuple)) else ():
         for ending, task in endings.items():
-            if architecture.endswith(ending):
+            if isinstance(architecture, str) and architecture.endswith(ending):
                 return task
     raise ValueError(
         f"the architectures of {name} are {architectures}, but one of *{', *'.join(endings)} is needed: "
