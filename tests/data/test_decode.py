@@ -2,11 +2,13 @@ import io
 
 import numpy as np
 import pytest
+from hostile_images import hostile_images
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
 from sapa_hf.data import BadSampleError, decode_depth, decode_image, decode_mask
+from sapa_hf.data.image_file import count_pages, readable_formats
 
 RED, WHITE = (255, 0, 0), (255, 255, 255)
 
@@ -140,7 +142,41 @@ def test_a_truncated_jpeg_is_named_by_its_row():
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow remarks on odd tags
-@settings(max_examples=150, deadline=None)
+def test_hostile_files_give_pixels_or_a_named_error_and_nothing_else(tmp_path):
+    for name, content in hostile_images(seed=0, count=120):
+        (tmp_path / name).write_bytes(content)
+        assert count_pages(tmp_path / name) in (1, 2)
+        for decode in (decode_image, decode_mask, lambda value, row: decode_depth(value, 0.001, row)):
+            try:
+                assert decode(tmp_path / name, "row 2").ndim >= 2, name
+            except ValueError as error:
+                assert "row 2" in str(error), name
+
+
+def test_a_file_of_gigabytes_is_refused_before_it_is_read(tmp_path):
+    for name, start in (("a.webp", b"RIFF\0\0\0\0WEBP"), ("a.jpg", b"\xff\xd8\xff")):
+        with (tmp_path / name).open("wb") as file:
+            file.write(start)
+            file.truncate(3 << 30)  # a hole: no disk is used
+        with pytest.raises(BadSampleError, match="row 1: the file has 3.0 GiB"):
+            decode_image(tmp_path / name, "row 1")
+
+
+def test_a_photo_beyond_the_limit_of_pixels_says_what_to_do(monkeypatch, tmp_path):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    pages = [Image.new("L", (4, 4)), Image.new("L", (5, 5))]
+    pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])
+    assert decode_image(tmp_path / "a.tif", page=0).shape == (4, 4, 3)
+    with pytest.raises(BadSampleError, match="row 1: the image has more than 20 pixels.*tiles"):
+        decode_image(tmp_path / "a.tif", "row 1", page=1)
+
+
+def test_postscript_is_not_run():
+    assert "EPS" not in readable_formats()
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow remarks on odd tags
+@settings(max_examples=50, deadline=None)
 @given(st.sampled_from(["PNG", "TIFF", "JPEG", "BMP", "GIF"]), st.data())
 def test_damaged_files_give_pixels_or_a_named_error_and_nothing_else(form, data):
     content = bytearray(encoded(photo().convert("L"), form)["bytes"])
