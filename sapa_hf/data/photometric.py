@@ -14,8 +14,10 @@ HUE = 18 / 180  # share of the colour circle
 def distort(image: Image.Image, rng: np.random.Generator) -> Image.Image:
     """Change an RGB image's colours at random, in the order of SSD (Liu et al., ECCV 2016).
 
-    Brightness comes first, then contrast either before or after saturation and hue. Each step is a table of
-    256 levels, so the result is rounded to 8 bits after each, as in the original.
+    Brightness comes first, then contrast either before or after saturation and hue, with SSD's ranges. There
+    are two differences from mmsegmentation's form of it, which SegFormer was trained with. It clips each step
+    and truncates it to 8 bits; here each step is a table of 256 levels, rounded to the nearest. It turns the
+    hue in OpenCV's HSV of 180 levels; here Pillow's HSV has 256.
     """
     brightness = rng.uniform(-BRIGHTNESS, BRIGHTNESS) if rng.random() < 0.5 else 0.0
     contrast_first = rng.random() < 0.5

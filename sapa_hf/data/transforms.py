@@ -1,6 +1,9 @@
 """The segmentation recipe's transform: random resize, crop, flip, photometric distortion, normalise, pad.
 
-The recipe is that of NVlabs' SegFormer (Xie et al., NeurIPS 2021), which SAPA's experiments use unchanged.
+The recipe is that of NVlabs' SegFormer (Xie et al., NeurIPS 2021), which SAPA's experiments use unchanged:
+the same steps, ranges and sizes. The pixels differ in two ways. Photos are resized by Pillow's bilinear
+filter, which averages over all covered pixels when a photo shrinks; the original's, OpenCV's, looks at four
+and has aliases. Photometric distortion rounds to 8 bits where the original truncates; see photometric.py.
 """
 
 from __future__ import annotations
