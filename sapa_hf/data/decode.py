@@ -52,7 +52,7 @@ def decode_mask(value: Any, name: str = "mask") -> np.ndarray:
     if mask.mode not in MASK_MODES:
         fix = "keep its first band" if mask.mode == "LA" else "map its colours to class numbers"
         raise ValueError(
-            f"{name}: the mask has mode {mask.mode}, but a mask holds one class number a pixel "
+            f"{name}: the mask has mode {mask.mode}, but a mask must hold one class number for each pixel "
             f"(modes {', '.join(MASK_MODES)}): {fix} and save it as an 8-bit grey PNG"
         )
     labels = np.array(mask)  # (H, W); P gives indices, 1 gives False and True
@@ -68,13 +68,13 @@ def decode_depth(value: Any, scale: float, name: str = "depth") -> np.ndarray:
         name: The row, for messages.
 
     Raises:
-        ValueError: if the file is no depth map, or if the median is no plausible depth: a wrong scale.
+        ValueError: The file is not a depth map, or its median is not a plausible depth: the scale is wrong.
     """
     image = open_image(value, name)
     if image.mode not in DEPTH_MODES:
         raise ValueError(
-            f"{name}: the depth map has mode {image.mode}, but one number a pixel is needed "
-            f"(modes {', '.join(DEPTH_MODES)}): save it as a 16-bit PNG or a float TIFF"
+            f"{name}: a depth map must hold one number for each pixel, got mode {image.mode} "
+            f"(allowed are {', '.join(DEPTH_MODES)}): save it as a 16-bit PNG or a float TIFF"
         )
     depth = np.asarray(image).astype(np.float32) * np.float32(scale)  # (H, W)
     measured = depth[np.isfinite(depth) & (depth > 0)]
@@ -94,6 +94,6 @@ def _wide_grey(image: Image.Image, name: str) -> Image.Image:
     if image.mode == "F" or values.min() < 0 or values.max() > 65535:
         raise ValueError(
             f"{name}: a photo of mode {image.mode} with values {values.min()}..{values.max()} has no defined "
-            "brightness range: save it with 8 or 16 bits a channel"
+            "brightness range: save it with 8 or 16 bits for each channel"
         )
     return Image.fromarray((values >> 8).astype(np.uint8))

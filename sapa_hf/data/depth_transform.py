@@ -60,17 +60,17 @@ class DepthTransform:
             len(frame) == 4 and 0 <= frame[0] < frame[2] <= 640 and 0 <= frame[1] < frame[3] <= 480
         ):
             raise ValueError(
-                f"frame is (left, top, right, bottom) within 640 x 480, or None, got {frame}; other photos "
-                "scale it"
+                f"frame must be (left, top, right, bottom) within 640 x 480, or None, got {frame}; it is "
+                "scaled to photos of other sizes"
             )
         if not 0 <= rotation <= 180 or not 0 <= flip <= 1 or not 0 <= photometric <= 1:
             raise ValueError(
-                "rotation lies in 0..180 degrees, flip and photometric in 0..1, got "
+                "rotation must lie in 0..180 degrees, flip and photometric in 0..1, got "
                 f"{rotation}, {flip} and {photometric}"
             )
         for name, bounds in (("gamma", gamma), ("brightness", brightness), ("colour", colour)):
             if len(bounds) != 2 or not 0 < bounds[0] <= bounds[1]:
-                raise ValueError(f"{name} is (least, greatest) with 0 < least <= greatest, got {bounds}")
+                raise ValueError(f"{name} must be (least, greatest) with 0 < least <= greatest, got {bounds}")
         self.frame, self.rotation, self.flip, self.photometric = frame, rotation, flip, photometric
         self.gamma, self.brightness, self.colour = gamma, brightness, colour
         self.mean, self.std = np.asarray(mean)[:, None], np.asarray(std)[:, None]  # (3, 1)
@@ -142,5 +142,5 @@ def resize(image: np.ndarray, depth: np.ndarray, size: tuple[int, int]) -> tuple
 
 def _checked_size(name: str, size: Sequence[int]) -> tuple[int, int]:
     if len(size) != 2 or min(size) < 1:
-        raise ValueError(f"{name} is (height, width) in pixels, got {size}")
+        raise ValueError(f"{name} must be (height, width) in pixels, got {size}")
     return int(size[0]), int(size[1])

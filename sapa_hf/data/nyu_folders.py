@@ -59,7 +59,7 @@ def convert_folders(
         progress: whether to show a bar.
 
     Raises:
-        ValueError: a file is missing, or is no depth map of its photo's size.
+        ValueError: a file is missing, or is not a depth map of its photo's size.
     """
     root, pairs = Path(root), read_list(list_file)
     missing = [name for pair in pairs for name in pair if not (root / name).is_file()]

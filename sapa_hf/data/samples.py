@@ -111,9 +111,9 @@ def make_sample(
 def check_choices(spec: DatasetSpec, target: str, on_bad: str) -> None:
     """Raise ValueError where the spec cannot give this target, or a choice is unknown."""
     if on_bad not in ("raise", "skip"):
-        raise ValueError(f'on_bad is "raise" or "skip", got {on_bad!r}')
+        raise ValueError(f'on_bad must be "raise" or "skip", got {on_bad!r}')
     if target not in ("labels", "depth"):
-        raise ValueError(f'target is "labels" or "depth", got {target!r}')
+        raise ValueError(f'target must be "labels" or "depth", got {target!r}')
     if target == "labels" and spec.label_column is None:
         raise ValueError(f"the data set {spec.name!r} names no label_column")
     if target == "depth" and (spec.depth_column is None or spec.depth_scale is None):

@@ -65,9 +65,7 @@ class DatasetSpec:
                     f"(0..{len(self.id2label) - 1}): choose a value outside the classes"
                 )
         if self.depth_scale is not None and not self.depth_scale > 0:
-            raise ValueError(
-                f"depth_scale is metres per stored unit and must be above 0, got {self.depth_scale}"
-            )
+            raise ValueError(f"depth_scale must be above 0 (metres per stored unit), got {self.depth_scale}")
 
     @property
     def num_labels(self) -> int:
@@ -110,9 +108,9 @@ def _checked_names(id2label: Mapping) -> dict[int, str]:
     try:
         names = {int(label): str(name) for label, name in id2label.items()}
     except (AttributeError, TypeError, ValueError) as error:
-        raise ValueError(f"id2label maps labels 0..n-1 to names, got {id2label!r}") from error
+        raise ValueError(f"id2label must map labels 0..n-1 to names, got {id2label!r}") from error
     if not names or sorted(names) != list(range(len(names))):
-        raise ValueError(f"id2label needs the labels 0..n-1 without a gap, got {sorted(names)}")
+        raise ValueError(f"id2label must have the labels 0..n-1 without a gap, got {sorted(names)}")
     alike: dict[str, list[int]] = {}
     for label, name in sorted(names.items()):
         alike.setdefault(" ".join(unicodedata.normalize("NFKC", name).split()), []).append(label)

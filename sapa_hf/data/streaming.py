@@ -61,7 +61,8 @@ class StreamedSamples(torch.utils.data.IterableDataset):
             raise ValueError(f"rank must lie in 0..world_size-1, got rank {rank} of {world_size}")
         if start < 0 or batch_size < 1 or (epochs is not None and epochs < 1):
             raise ValueError(
-                f"start counts from 0, batch_size and epochs from 1, got {start}, {batch_size} and {epochs}"
+                "start must be at least 0, batch_size and epochs at least 1, got "
+                f"{start}, {batch_size} and {epochs}"
             )
         self.split = f"{dataset.split or 'row'}" + (f"/{rank}" if world_size > 1 else "")
         self.dataset = split_dataset_by_node(dataset, rank, world_size) if world_size > 1 else dataset

@@ -51,14 +51,14 @@ class SegmentationTransform:
         self.ignore_index = ignore_index
         self.table = normalization_table(mean, std)
         if len(self.crop_size) != 2 or min(self.crop_size) < 1:
-            raise ValueError(f"crop_size is a side or (height, width) in pixels, got {crop_size}")
+            raise ValueError(f"crop_size must be a side or (height, width) in pixels, got {crop_size}")
         if len(self.scale) != 2 or not 0 < self.scale[0] <= self.scale[1]:
-            raise ValueError(f"scale is (least, greatest) with 0 < least <= greatest, got {scale}")
+            raise ValueError(f"scale must be (least, greatest) with 0 < least <= greatest, got {scale}")
         if len(self.base_size) != 2 or min(self.base_size) < 1:
-            raise ValueError(f"base_size is (long, short) in pixels, got {base_size}")
+            raise ValueError(f"base_size must be (long, short) in pixels, got {base_size}")
         if not 0 < cat_max_ratio <= 1 or not 0 <= flip <= 1:
             raise ValueError(
-                f"cat_max_ratio lies in (0, 1] and flip in [0, 1], got {cat_max_ratio} and {flip}"
+                f"cat_max_ratio must lie in (0, 1] and flip in [0, 1], got {cat_max_ratio} and {flip}"
             )
 
     def __call__(

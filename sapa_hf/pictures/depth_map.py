@@ -34,11 +34,11 @@ def colourize_depth(depth: np.ndarray, near: float, far: float) -> np.ndarray:
         far: metres of the darkest.
 
     Raises:
-        ValueError: the map is no (H, W), or far is not beyond near.
+        ValueError: the map is not (H, W), or far is not beyond near.
     """
     depth = np.asarray(depth, np.float32)
     if depth.ndim != 2 or not near < far:
-        raise ValueError(f"a map (H, W) and near < far are needed, got {depth.shape}, {near} and {far}")
+        raise ValueError(f"depth must be a map (H, W) with near < far, got {depth.shape}, {near} and {far}")
     colours = np.empty((*depth.shape, 3), np.uint8)
     for top in range(0, len(depth), BAND):  # a large map's steps would take gigabytes
         part = depth[top : top + BAND]

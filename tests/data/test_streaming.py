@@ -84,5 +84,5 @@ def test_the_next_row_stands_in_for_an_unreadable_one(spec, workers):
 def test_a_stream_refuses_settings_that_make_no_sense(stream, spec):
     with pytest.raises(ValueError, match="rank 2 of 2"):
         StreamedSamples(stream, spec, rank=2, world_size=2)
-    with pytest.raises(ValueError, match="start counts from 0"):
+    with pytest.raises(ValueError, match="start must be at least 0"):
         StreamedSamples(stream, spec, start=-1)

@@ -147,6 +147,13 @@ def test_an_ignored_label_of_any_value_works(model):
         assert results["boundary_iou"] == expected["boundary_iou"]
 
 
+def test_a_score_over_one_class_is_said_to_be_one(model, caplog):
+    image = tiny_samples(1)[0]["image"]
+    labels = np.where(np.arange(image.shape[1]) < 5, 255, 0) * np.ones((len(image), 1), int)
+    evaluate_segmentation(model, [{"id": "a", "image": image, "labels": labels}])
+    assert "hold only class 0 (0), besides the ignored value 255" in caplog.text
+
+
 def test_the_mode_of_every_module_comes_back():
     model = tiny_model().train()
     model.decode_head.batch_norm.eval()  # frozen

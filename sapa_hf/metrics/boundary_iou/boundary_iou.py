@@ -170,7 +170,9 @@ class BoundaryIoU(RunningMetric):
         """
         histogram = np.asarray(histogram)
         if histogram.ndim != 2 or len(histogram) != 3 or histogram.dtype.kind not in "iu":
-            raise ValueError(f"a histogram holds counts (3, N), got {histogram.dtype} of {histogram.shape}")
+            raise ValueError(
+                f"a histogram must hold counts (3, N), got {histogram.dtype} of {histogram.shape}"
+            )
         self._grow(histogram.shape[1])
         self.histogram[:, : histogram.shape[1]] += histogram.astype(np.int64)
 

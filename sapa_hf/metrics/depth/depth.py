@@ -156,12 +156,14 @@ class Depth(RunningMetric):
         """
         sums = np.asarray(sums)
         if sums.shape != self.sums.shape or not np.isfinite(sums).all():
-            raise ValueError(f"sums are finite numbers {self.sums.shape}, got {sums.dtype} of {sums.shape}")
+            raise ValueError(
+                f"sums must be finite numbers {self.sums.shape}, got {sums.dtype} of {sums.shape}"
+            )
         self.sums += sums
 
     def _compute(self, average: str = "images") -> dict:
         if average not in ("images", "pixels"):
-            raise ValueError(f'average is "images" or "pixels", got {average!r}')
+            raise ValueError(f'average must be "images" or "pixels", got {average!r}')
         *totals, count = self.sums[IMAGES if average == "images" else PIXELS]
         if not count:
             near, far, crop = self.options["min_depth"], self.options["max_depth"], self.options["crop"]

@@ -84,7 +84,7 @@ class MeanIoU(RunningMetric):
         square = histogram.ndim == 2 and histogram.shape[0] == histogram.shape[1] <= LARGEST
         if not square or histogram.dtype.kind not in "iu" or (histogram < 0).any():
             raise ValueError(
-                f"a histogram is a square of counts, got {histogram.dtype} of shape {histogram.shape}"
+                f"a histogram must be a square of counts, got {histogram.dtype} of shape {histogram.shape}"
             )
         self._grow(len(histogram))
         self.histogram[: len(histogram), : len(histogram)] += histogram.astype(np.int64)

@@ -1,5 +1,6 @@
 """Mean IoU and boundary IoU gathered over the images of one process and summed over all."""
 
+import logging
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -8,6 +9,8 @@ from torch import Tensor
 
 from sapa_hf.data.labels import check_labels
 from sapa_hf.metrics import load_metric
+
+logger = logging.getLogger(__name__)
 
 
 class SegmentationScores:
@@ -65,6 +68,15 @@ class SegmentationScores:
             raise ValueError(
                 f"no pixel has a label in 0..{self.num_labels - 1}: all are {self.ignore_index}; does "
                 "this split have labels?"
+            )
+        if self.num_labels > 1 and np.count_nonzero(pixels) == 1:
+            only = int(pixels.argmax())
+            logger.warning(
+                "the labels hold only class %d (%s), besides the ignored value %d: the scores say nothing "
+                "about the other classes, which never occur",
+                only,
+                self.names.get(only, only),
+                self.ignore_index,
             )
         overall = self._mean_iou.compute(num_labels=self.num_labels, ignore_index=self._ignored)
         boundary = self._boundary_iou.compute(num_labels=self.num_labels)
