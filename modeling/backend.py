@@ -18,7 +18,7 @@ IMPLEMENTATIONS = {
     "tiled": tiled_affiliation,
     "windowed": windowed_affiliation,
 }
-HUB_COMMIT = re.compile(r"([\w.-]+/[\w.-]+)@([0-9a-f]{40})")
+HUB_COMMIT = re.compile(r"(\w[\w.-]*/\w[\w.-]*)@([0-9a-f]{40})")  # no path: "." begins none of its parts
 
 _backend: str | None = None
 

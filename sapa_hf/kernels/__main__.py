@@ -17,7 +17,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line: `build` compiles, `where` prints what would be used.
 
     Returns:
-        The exit status: 0, or 1 where the kernel cannot be compiled.
+        The exit status: 0; 1 where the kernel cannot be compiled; 2 where an argument is wrong.
     """
     parser = argparse.ArgumentParser(prog="python -m sapa_hf.kernels", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -50,6 +50,9 @@ def _build(chosen: argparse.Namespace) -> int:
     except BuildError as error:
         print(error, file=sys.stderr)
         return 1
+    except OSError as error:  # a named compiler that is not there, an output that cannot be written
+        print(f"The kernel cannot be built: {error}", file=sys.stderr)
+        return 2
     if without_cuda:
         print(f"No CUDA kernel: {without_cuda}.")
     return 0

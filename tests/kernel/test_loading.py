@@ -246,6 +246,34 @@ def test_command_line_says_where_and_what_is_missing(repository, capsys, monkeyp
     assert not list(tmp_path.glob("build/torch-*"))
 
 
+@pytest.mark.parametrize("wrong", [["--compiler", "/nonexistent/g++"], ["--output", "{file}/kernel"]])
+def test_command_line_names_a_wrong_argument_in_one_line(capsys, tmp_path, wrong):
+    file = tmp_path / "file"
+    file.write_text("")
+    arguments = [argument.format(file=file) for argument in wrong]
+    assert command_line.main(["build", "--output", str(tmp_path), *arguments, "--cuda", "no"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert arguments[1].removesuffix("/kernel") in line
+
+
+def test_cuda_is_compiled_where_torch_has_it_or_when_asked(monkeypatch, tmp_path, capsys):
+    built = []
+    monkeypatch.setattr(command_line, "build", lambda backend, *others: built.append(backend))
+    monkeypatch.setattr(command_line, "find_nvcc", lambda: "nvcc")
+    for cuda, asked, expected in (
+        (None, "auto", ["cpu"]),
+        ("12.8", "auto", ["cpu"]),
+        ("13.0", "auto", ["cpu", "cuda"]),
+        ("13.0", "no", ["cpu"]),
+        (None, "yes", ["cpu", "cuda"]),
+    ):
+        monkeypatch.setattr(torch.version, "cuda", cuda)
+        built.clear()
+        assert command_line.main(["build", "--output", str(tmp_path), "--cuda", asked]) == 0
+        assert built == expected
+        assert ("No CUDA kernel" in capsys.readouterr().out) == (expected == ["cpu"])
+
+
 def test_remote_code_folder_runs_without_sapa_hf(remote_code):
     code = """
 import sys
