@@ -23,9 +23,9 @@ class SmallMapGroupNorm(nn.GroupNorm):
 class A2U(KernelPredictor):
     """Affinity-aware upsampling's upsampling branch, shared over channels (Dai et al., CVPR 2021).
 
-    Two 6 x 6 filters, themselves read from the pooled guide, pass over every channel of the guide with stride
-    2. The channels' normalised products, averaged, say how alike the surroundings are; 36 coefficients from
-    the guide's mean turn that one number into the four 3 x 3 kernels of each position.
+    Two 6 x 6 filters, themselves read from the pooled guide, are applied to every channel of the guide with
+    stride 2. The channels' normalised products, averaged, say how alike the surroundings are; 36 coefficients
+    from the guide's mean turn that one number into the four 3 x 3 kernels of each position.
 
     As published the window is 3 x 3, whatever kernel size other upsamplers have. Groups of the normalisation
     are 32, or as many as divide both 32 and the channels. The paper's module also has a downsampling branch
@@ -47,7 +47,7 @@ class A2U(KernelPredictor):
         self.coefficients = nn.Conv2d(guide_channels, 4 * KERNEL_SIZE**2, 1)
 
     def reset_parameters(self) -> None:
-        """Draw the parameters anew, as PyTorch does."""
+        """Initialise the parameters, as PyTorch does."""
         for layer in (*self.filters, *self.norms, self.coefficients):
             layer.reset_parameters()
 

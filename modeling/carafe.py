@@ -33,7 +33,7 @@ class CARAFE(KernelPredictor):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw the parameters anew: Xavier, and for the kernels a normal of deviation 0.001."""
+        """Initialise the parameters: Xavier, and for the kernels a normal of deviation 0.001."""
         nn.init.xavier_uniform_(self.compress.weight)
         nn.init.normal_(self.encode.weight, std=0.001)
         for layer in (self.compress, self.encode):

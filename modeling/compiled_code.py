@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+HARMLESS = (None, "eager", "sdpa", "flex_attention", "batched_mm", "grouped_mm")  # parts of torch
 SWITCHES = ("use_kernels", "kernel_config")
 QUANTIZERS = ("eetq", "fbgemm_fp8", "fp8", "metal", "mxfp4", "nvfp4")  # whose kernels come from the Hub
 
@@ -22,10 +23,13 @@ def refuse_compiled_code(fields: dict, source: str = "The config") -> None:
         ValueError: A field asks for compiled code.
     """
     for name, value in _fields(fields):
-        text = str(value).lower()
-        implementation = "_implementation" in name and ("/" in text or "flash" in text)
-        quantizer = name == "quant_method" and text in QUANTIZERS
-        if implementation or quantizer or (name in SWITCHES and value):
+        if name.removesuffix("_internal").endswith("_implementation"):
+            compiled = any(choice not in HARMLESS for choice in _choices(value))
+        elif name == "quant_method":
+            compiled = value in QUANTIZERS
+        else:
+            compiled = name in SWITCHES and bool(value)
+        if compiled:
             raise ValueError(
                 f"{source} asks for compiled code by {name}={value!r}. Which kernel runs is chosen by who "
                 "runs the model, never by a file: remove the entry."
@@ -41,3 +45,10 @@ def _fields(value: Any) -> Iterator[tuple[str, Any]]:
     elif isinstance(value, (list, tuple)):
         for inner in value:
             yield from _fields(inner)
+
+
+def _choices(value: Any) -> list[Any]:
+    """List the implementations in a field, which may name one for each part of the model."""
+    if isinstance(value, dict):
+        return [choice for inner in value.values() for choice in _choices(inner)]
+    return [value]

@@ -3,7 +3,6 @@
 from transformers import PretrainedConfig, UperNetConfig
 
 from .auto_class import offer_to_auto_model
-from .compiled_code import refuse_compiled_code
 from .encoder_config import EncoderConfigMixin, encoder_config
 from .upsampler_config import DEFAULTS, UpsamplerConfig
 
@@ -34,7 +33,6 @@ class SapaUperNetConfig(UpsamplerConfig, EncoderConfigMixin, UperNetConfig):
         backbone_config: dict | PretrainedConfig | None = None,
         **kwargs,
     ):
-        refuse_compiled_code({"backbone_config": backbone_config})
         encoder = {"model_type": "resnet"} if backbone_config is None else backbone_config
         super().__init__(upsampler=upsampler, backbone_config=encoder_config(encoder, MAPS), **kwargs)
         offer_to_auto_model(self, "modeling_sapa_upernet.SapaUperNetForSemanticSegmentation")

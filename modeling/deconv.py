@@ -23,7 +23,7 @@ class Deconv(GuidedUpsampler):
         )
 
     def reset_parameters(self) -> None:
-        """Draw the parameters anew, as PyTorch does."""
+        """Initialise the parameters, as PyTorch does."""
         self.convolution.reset_parameters()
 
     def forward(self, guide: torch.Tensor, feature: torch.Tensor) -> torch.Tensor:

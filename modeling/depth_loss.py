@@ -64,27 +64,27 @@ def check_depth_config(config) -> None:
     """Refuse depth and loss fields that do not fit, when the config is made.
 
     Raises:
-        TypeError: A field is no number.
+        TypeError: A field is not a number.
         ValueError: A field is out of range.
     """
     for name in ("min_depth", "max_depth", "silog_variance_focus", "silog_scale"):
         value = getattr(config, name)
         if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise TypeError(f"{name} must be a number, but {value!r} came.")
+            raise TypeError(f"{name} must be a number, got {value!r}.")
     if not 0 <= config.min_depth < config.max_depth < float("inf"):
         raise ValueError(
-            f"0 <= min_depth < max_depth is needed, in metres, but {config.min_depth} and {config.max_depth} "
-            "came."
+            "min_depth and max_depth must be metres with 0 <= min_depth < max_depth, got "
+            f"{config.min_depth} and {config.max_depth}."
         )
     if not 0 <= config.silog_variance_focus <= 1 or not 0 < config.silog_scale < float("inf"):
         raise ValueError(
-            "silog_variance_focus must lie in 0..1 and silog_scale above 0, but "
-            f"{config.silog_variance_focus} and {config.silog_scale} came."
+            "silog_variance_focus must be from 0 to 1 and silog_scale above 0, got "
+            f"{config.silog_variance_focus} and {config.silog_scale}."
         )
 
 
 def check_depth_labels(labels: torch.Tensor, predicted_depth: torch.Tensor) -> None:
-    """Refuse labels that are no map in metres of the prediction's shape.
+    """Refuse labels that are not a map in metres of the prediction's shape.
 
     Raises:
         TypeError: Labels are integers, as stored millimetres are.
@@ -92,11 +92,11 @@ def check_depth_labels(labels: torch.Tensor, predicted_depth: torch.Tensor) -> N
     """
     if not labels.is_floating_point():
         raise TypeError(
-            f"labels must be metres in floating point, but a {labels.dtype} tensor came; divide millimetres "
-            "by 1000."
+            f"labels must be metres in floating point, got a {labels.dtype} tensor; divide millimetres by "
+            "1000."
         )
     if labels.shape != predicted_depth.shape:
         raise ValueError(
-            f"labels must be (B, H, W) = {tuple(predicted_depth.shape)}, the size of the images, but their "
-            f"shape is {tuple(labels.shape)}."
+            f"labels must be (B, H, W) = {tuple(predicted_depth.shape)}, the size of the images, got a "
+            f"tensor of shape {tuple(labels.shape)}."
         )

@@ -24,7 +24,7 @@ class DySample(PointSampler):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw the parameters anew, so small that the first upsampling is bilinear."""
+        """Initialise the parameters, so small that the first upsampling is bilinear."""
         nn.init.normal_(self.offset.weight, std=0.001)
         nn.init.zeros_(self.offset.bias)
 

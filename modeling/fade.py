@@ -37,7 +37,7 @@ class FADE(KernelPredictor):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw the parameters anew: Xavier weights, zero biases."""
+        """Initialise the parameters: Xavier weights, zero biases."""
         for layer in self.children():
             nn.init.xavier_uniform_(layer.weight)
             if layer.bias is not None:
@@ -55,8 +55,8 @@ class FADE(KernelPredictor):
         """Upsample (B, Cf, H, W) to the guide's (H', W'); only without a gate a value map may stand in."""
         if value is not None and self.gate is not None:
             raise TypeError(
-                "This FADE's gate adds the guide to the feature, for which no value map can stand in: apply "
-                "to the output, after the upsampling, what made the value map."
+                "This FADE takes no value map, because its gate adds the guide to the feature: apply what "
+                "made the value map after the upsampling, to its output."
             )
         assembled = super().forward(guide, feature, value)
         if self.gate is None:

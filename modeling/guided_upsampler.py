@@ -12,7 +12,7 @@ class GuidedUpsampler(nn.Module):
 
     Attributes:
         reassembles: The output sums feature positions with weights shared by all channels. Then `forward`
-            takes a third argument, another map to assemble in the feature's stead, and 1 x 1 convolutions
+            takes a third argument, another map to assemble instead of the feature, and 1 x 1 convolutions
             without bias may run before it.
         doubles: The weights are made for a factor of two: the guide must be twice as large as the feature, or
             a pixel less along an axis whose size is odd, as encoders that halve their maps give it.
@@ -28,12 +28,12 @@ class GuidedUpsampler(nn.Module):
     def __init__(self, guide_channels: int, feature_channels: int):
         super().__init__()
         self.guide_channels, self.feature_channels = guide_channels, feature_channels
-        # transformers passes over a custom module without tensors of its own when it initialises a model; the
-        # layers would keep the model's weights in place of those of `reset_parameters`.
-        self.register_buffer("drawn", torch.empty(0), persistent=False)
+        # transformers initialises only modules that have tensors of their own. Without one it would skip
+        # `reset_parameters`, and the layers would keep the model's usual first weights.
+        self.register_buffer("marker", torch.empty(0), persistent=False)
 
     def reset_parameters(self) -> None:
-        """Draw the parameters anew, as the operator's authors do; there are none by default."""
+        """Initialise the parameters, as the operator's authors do; there are none by default."""
 
     def kernels(self, guide: torch.Tensor, feature: torch.Tensor) -> torch.Tensor:
         """Give the weights that the output is assembled with.
@@ -51,8 +51,8 @@ class GuidedUpsampler(nn.Module):
                 it likes.
         """
         raise TypeError(
-            f"{type(self).__name__} predicts no weights of a window that all channels share, so it has no "
-            "kernels to show; SAPA, CARAFE, A2U, FADE and IndexNet have."
+            f"{type(self).__name__} has no kernels to show, because it predicts no weights of a window that "
+            "all channels share. SAPA, CARAFE, A2U, FADE and IndexNet have kernels."
         )
 
     def check_maps(
@@ -67,20 +67,21 @@ class GuidedUpsampler(nn.Module):
         ):
             if tensor.dim() != 4 or tensor.shape[1] != channels:
                 raise ValueError(
-                    f"{name} must be (B, {channels}, H, W) for this {type(self).__name__}, but its shape "
-                    f"is {tuple(tensor.shape)}. The guide is the high-resolution encoder feature and comes "
-                    "first."
+                    f"{name} must be (B, {channels}, H, W) for this {type(self).__name__}, got a tensor of "
+                    f"shape {tuple(tensor.shape)}. The guide is the high-resolution encoder feature and "
+                    "comes first."
                 )
         if guide.shape[0] != feature.shape[0]:
             raise ValueError(
-                f"guide and feature are batches of {guide.shape[0]} and {feature.shape[0]} images."
+                "guide and feature must have the same batch, got batches of "
+                f"{guide.shape[0]} and {feature.shape[0]} images."
             )
         if value is not None and (
             value.dim() != 4 or value.shape[0] != feature.shape[0] or value.shape[2:] != feature.shape[2:]
         ):
             raise ValueError(
                 f"value stands in for the feature {tuple(feature.shape)} and must have its batch, height and "
-                f"width, but its shape is {tuple(value.shape)}."
+                f"width, got a tensor of shape {tuple(value.shape)}."
             )
         if value is not None and not value.is_floating_point():
             raise TypeError(f"value must be a floating point tensor, got {value.dtype}.")
@@ -94,7 +95,7 @@ class GuidedUpsampler(nn.Module):
         height, width = feature_size
         raise ValueError(
             f"{type(self).__name__} upsamples to twice the size: for a feature of {tuple(feature_size)} the "
-            f"guide must be ({2 * height}, {2 * width}), or a pixel less along an axis, but it is "
+            f"guide must be ({2 * height}, {2 * width}), or a pixel less along an axis, got "
             f"{tuple(guide_size)}. Chain steps for larger factors; 'sapa-b', 'sapa-g', 'fade', 'nearest' and "
             "'bilinear' take any size."
         )

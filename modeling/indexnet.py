@@ -31,7 +31,7 @@ class IndexNet(GuidedUpsampler):
         self.index = nn.Conv2d(middle, 4, 1, bias=False)
 
     def reset_parameters(self) -> None:
-        """Draw the parameters anew, as PyTorch does."""
+        """Initialise the parameters, as PyTorch does."""
         self.context.reset_parameters()
         self.index.reset_parameters()
         norm = self.normalization  # spelled out: its own way would overwrite averages that were loaded
@@ -48,7 +48,7 @@ class IndexNet(GuidedUpsampler):
     def forward(
         self, guide: torch.Tensor, feature: torch.Tensor, value: torch.Tensor | None = None
     ) -> torch.Tensor:
-        """Upsample (B, Cf, H, W), or a value map (B, Cv, H, W) in its stead, to the guide's (H', W')."""
+        """Upsample (B, Cf, H, W), or a value map (B, Cv, H, W) instead, to the guide's (H', W')."""
         self.check_maps(guide, feature, value)
         value = feature if value is None else value
         repeated = value.repeat_interleave(2, 2).repeat_interleave(2, 3)  # (B, C, 2 * H, 2 * W)

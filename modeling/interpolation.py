@@ -15,7 +15,7 @@ class Nearest(GuidedUpsampler):
     def forward(
         self, guide: torch.Tensor, feature: torch.Tensor, value: torch.Tensor | None = None
     ) -> torch.Tensor:
-        """Upsample (B, Cf, H, W), or a value map in its stead, to the guide's (H', W')."""
+        """Upsample (B, Cf, H, W), or a value map instead, to the guide's (H', W')."""
         self.check_maps(guide, feature, value)
         value = feature if value is None else value
         return nearest(value.permute(0, 2, 3, 1), guide.shape[2:]).permute(0, 3, 1, 2)
@@ -29,7 +29,7 @@ class Bilinear(GuidedUpsampler):
     def forward(
         self, guide: torch.Tensor, feature: torch.Tensor, value: torch.Tensor | None = None
     ) -> torch.Tensor:
-        """Upsample (B, Cf, H, W), or a value map in its stead, to the guide's (H', W')."""
+        """Upsample (B, Cf, H, W), or a value map instead, to the guide's (H', W')."""
         self.check_maps(guide, feature, value)
         value = feature if value is None else value
         return F.interpolate(value, size=guide.shape[2:], mode="bilinear", align_corners=False)

@@ -45,11 +45,14 @@ class MaxUnpool(GuidedUpsampler):
     def _check_indices(indices: torch.Tensor, feature: torch.Tensor, pixels: int) -> None:
         if indices.shape != feature.shape or indices.dtype != torch.int64:
             raise ValueError(
-                f"indices must be int64 and of the feature's shape {tuple(feature.shape)}, but are "
+                f"indices must be int64 and of the feature's shape {tuple(feature.shape)}, got "
                 f"{indices.dtype} {tuple(indices.shape)}; max_pool2d(..., return_indices=True) gives them."
             )
+        if indices.device.type != "cpu":
+            return  # asking a GPU for values would wait for it
         if indices.numel() and not 0 <= int(indices.min()) <= int(indices.max()) < pixels:
             raise ValueError(
-                f"indices must be 0 to {pixels - 1}, the guide's pixels, but reach from {int(indices.min())} "
-                f"to {int(indices.max())}. Was another map pooled than one of the guide's size?"
+                f"indices must be 0 to {pixels - 1}, the guide's pixels, got values from "
+                f"{int(indices.min())} to {int(indices.max())}. Was another map pooled than one of the "
+                "guide's size?"
             )

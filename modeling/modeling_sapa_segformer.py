@@ -88,7 +88,7 @@ class SapaSegformerForSemanticSegmentation(UpsamplingPreTrainedModel):
             (0, with a graph, where there is none).
 
         Raises:
-            ValueError: A label is neither a class nor the ignored value, or labels are no (B, h, w) batch.
+            ValueError: A label is neither a class nor the ignored value, or the labels are not (B, h, w).
         """
         if labels is not None:
             ignored = self.config.semantic_loss_ignore_index

@@ -61,7 +61,7 @@ class SapaUperNetForSemanticSegmentation(UpsamplingPreTrainedModel):
             labelled pixels (0, with a graph, where there is none), the auxiliary head's share included.
 
         Raises:
-            ValueError: A label is neither a class nor the ignored value, or labels are no (B, h, w) batch.
+            ValueError: A label is neither a class nor the ignored value, or the labels are not (B, h, w).
         """
         if labels is not None:
             ignored = self.config.loss_ignore_index

@@ -22,7 +22,7 @@ class PixelShuffle(GuidedUpsampler):
         self.convolution = nn.Conv2d(feature_channels, 4 * feature_channels, 3, padding=1)
 
     def reset_parameters(self) -> None:
-        """Draw the parameters anew, as PyTorch does."""
+        """Initialise the parameters, as PyTorch does."""
         self.convolution.reset_parameters()
 
     def forward(self, guide: torch.Tensor, feature: torch.Tensor) -> torch.Tensor:

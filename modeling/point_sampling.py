@@ -16,7 +16,7 @@ class PointSampler(GuidedUpsampler):
         feature_channels: Of the feature; a multiple of 4.
 
     Raises:
-        ValueError: The feature's channels are no multiple of 4.
+        ValueError: The feature's channels are not a multiple of 4.
     """
 
     doubles = True
@@ -25,8 +25,8 @@ class PointSampler(GuidedUpsampler):
         super().__init__(guide_channels, feature_channels)
         if feature_channels % GROUPS:
             raise ValueError(
-                f"{type(self).__name__} splits the feature's channels into {GROUPS} groups, but "
-                f"{feature_channels} is no multiple of {GROUPS}: project the feature to "
+                f"feature_channels must be a multiple of {GROUPS}, because {type(self).__name__} splits them "
+                f"into {GROUPS} groups; got {feature_channels}: project the feature to "
                 f"{feature_channels + -feature_channels % GROUPS} channels first."
             )
 

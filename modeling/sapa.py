@@ -98,7 +98,7 @@ class SAPA(GuidedUpsampler):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw the projections anew: truncated normal weights of deviation 0.02, zero biases, as released."""
+        """Initialise the projections as released: truncated normal of deviation 0.02, zero biases."""
         for module in self.children():
             if isinstance(module, nn.Linear):
                 nn.init.trunc_normal_(module.weight, std=0.02)
@@ -114,7 +114,7 @@ class SAPA(GuidedUpsampler):
         Args:
             guide: (B, Cg, H', W').
             feature: (B, Cf, H, W) with H <= H' and W <= W'.
-            value: (B, Cv, H, W) to assemble in the feature's stead with the feature's kernels. A 1 x 1
+            value: (B, Cv, H, W) to assemble instead of the feature, with the feature's kernels. A 1 x 1
                 convolution without bias commutes with the assembly, so it may run here, at the low
                 resolution.
 

@@ -27,7 +27,7 @@ class SAPADeform(PointSampler):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw the parameters anew: normal weights of deviation 0.02, zero biases."""
+        """Initialise the parameters: normal weights of deviation 0.02, zero biases."""
         for layer in self.children():
             nn.init.normal_(layer.weight, std=0.02)
             nn.init.zeros_(layer.bias)

@@ -9,7 +9,8 @@ import torch
 from transformers import AutoConfig, AutoImageProcessor, PretrainedConfig, PreTrainedModel
 from transformers.image_processing_utils import BaseImageProcessor
 
-from .model_folder import check_weights, find_folder, read_config, refuse_compiled_code
+from .model_folder import check_weights, find_folder, read_config
+from .modeling.compiled_code import refuse_compiled_code
 from .tasks import Task, task_of
 from .tasks.photo_input import check_channels
 

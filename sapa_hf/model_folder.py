@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ from safetensors import SafetensorError, safe_open
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
 LFS, ZIP, PICKLE = b"version https://git-lfs", b"PK\x03\x04", b"\x80"
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
-HARMLESS = {None, "eager", "sdpa", "flex_attention"}  # implementations that are part of torch
 
 
 def find_folder(name: str | Path) -> Path | None:
@@ -53,23 +51,6 @@ def read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def refuse_compiled_code(config: dict[str, Any], source: str) -> None:
-    """Refuse a config, of whichever class, that would have compiled code fetched while the model loads.
-
-    Args:
-        config: what config.json holds.
-        source: what an error calls it.
-
-    Raises:
-        ValueError: a field, at any depth, names an implementation that is not part of torch.
-    """
-    for field, value in _implementations(config):
-        raise ValueError(
-            f"{source} asks for compiled code by {field}={value!r}. Which kernel runs is chosen by who runs "
-            "the model, never by a file: remove the entry."
-        )
-
-
 def check_weights(folder: Path) -> None:
     """Make sure that the weights are whole safetensors files, and say what they are instead.
 
@@ -95,17 +76,6 @@ def _checked(folder: Path) -> Path:
     raise FileNotFoundError(
         f"{folder} has no {CONFIG}: give a folder written by model.save_pretrained, or by a finished training"
     )
-
-
-def _implementations(value: Any) -> Iterator[tuple[str, Any]]:
-    """Go through all fields that choose an implementation, and yield those that are not harmless."""
-    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, item in inner:
-        if str(key).removesuffix("_internal").endswith("_implementation"):
-            chosen = item.values() if isinstance(item, dict) else [item]
-            if any(not isinstance(one, (str, type(None))) or one not in HARMLESS for one in chosen):
-                yield str(key), item
-        yield from _implementations(item)
 
 
 def _shards(index: Path) -> list[str]:

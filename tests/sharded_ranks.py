@@ -5,7 +5,6 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
-from model_contract import SERVING
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 from wrapping_contract import sharding_units
@@ -15,6 +14,8 @@ sys.path.insert(0, str(Path(__file__).parent / "models"))
 from test_bts import TestSapaBts
 from test_glpn import TestSapaGlpn
 from test_segformer import TestSapaSegformer
+from test_sharded import ONE_OF_EACH
+from test_upernet import TestSapaUperNet
 
 
 def main():
@@ -23,13 +24,18 @@ def main():
     for contract, upsamplers in (
         (TestSapaBts(), ["nearest", "sapa-g"]),
         (TestSapaGlpn(), ["bilinear", "sapa-g"]),
-        (TestSapaSegformer(), SERVING),
+        (TestSapaUperNet(), ["bilinear", "sapa-g"]),
+        (TestSapaSegformer(), ONE_OF_EACH),
     ):
         for upsampler in upsamplers:
             torch.manual_seed(0)
             model, images = contract.scattered(upsampler), contract.images(1)
             expected = contract.predict(model, images)
-            for module in sharding_units(model):
+            units = sharding_units(model)
+            if upsampler not in ("bilinear", "nearest"):  # the encoder's units once a model
+                heads = [model.get_submodule(head) for head in contract.heads]
+                units = [unit for head in heads for unit in sharding_units(head)] + [model]
+            for module in units:
                 fully_shard(module, mesh=mesh)
             output = contract.predict(model, images)
             torch.testing.assert_close(output, expected, msg=lambda text, u=upsampler: f"{u}: {text}")

@@ -79,8 +79,9 @@ class WrappingContract:
         assert all(parameter.is_meta for parameter in model.parameters())
         torch.testing.assert_close(self.predict(model, images), expected)
 
-    def test_loaded_with_its_head_on_disk_it_computes_the_same(self, upsampler, tmp_path):
-        model, images = self.scattered(upsampler), self.images(1)
+    @pytest.mark.parametrize("chosen", ["a2u", "sapa-g"])
+    def test_loaded_with_its_head_on_disk_it_computes_the_same(self, chosen, tmp_path):
+        model, images = self.scattered(chosen), self.images(1)
         model.save_pretrained(tmp_path / "model")
         device_map = {name: "cpu" for name, _ in model.named_children()} | dict.fromkeys(self.heads, "disk")
         offloaded = self.model_class.from_pretrained(
@@ -102,9 +103,10 @@ class WrappingContract:
             model.set_submodule(name, adapter.merge())
         torch.testing.assert_close(self.predict(model, images), output.detach())
 
-    def test_peft_adapts_every_layer_of_the_head(self, upsampler):
+    @pytest.mark.parametrize("chosen", ["bilinear", "a2u", "sapa-g"])
+    def test_peft_adapts_every_layer_of_the_head(self, chosen):
         peft = pytest.importorskip("peft", reason="peft is not installed")
-        model, images = self.scattered(upsampler).double(), self.images(2).double()
+        model, images = self.scattered(chosen).double(), self.images(2).double()
         plain = self.predict(model, images)
         layers = head_layers(model, self.heads)  # peft's convolutions have no dilation
         names = [name for name, layer in layers.items() if getattr(layer, "dilation", (1, 1)) == (1, 1)]
