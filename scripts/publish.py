@@ -17,6 +17,7 @@ from sapa_hf.publishing import (
     find_results,
     push_folder,
     recorded_base,
+    recorded_results,
 )
 
 
@@ -27,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--run", help="output_dir of a training run")
     parser.add_argument("--model", default="best", help="best or last of the run, or a model folder")
     parser.add_argument("--output_dir", required=True, help="folder to write")
-    parser.add_argument("--overwrite", action="store_true", help="write over an earlier folder's files")
+    parser.add_argument("--overwrite", action="store_true", help="replace what an earlier publishing wrote")
     parser.add_argument(
         "--base_model", help='checkpoint the training started from, or "scratch"; default: as recorded'
     )
@@ -53,9 +54,13 @@ def publish(options: argparse.Namespace):
     base = options.base_model or recorded_base(options.run, options.model)
     folder = assemble_folder(model, options.output_dir, results, options.repo_id, base, options.overwrite)
     difference = check_folder(folder)
-    print(
-        f"wrote {folder}" + ("" if results else "; no results measured these weights, so the card shows none")
-    )
+    print(f"wrote {folder}")
+    if results is None:
+        found = recorded_results(options.run, options.model) is not None
+        reason = "the results file measured other weights" if found else "there is no results file"
+        print(f"the card shows no figures: {reason}")
+    if base is not None and base.startswith("./"):
+        print(f"the card names no base model: {base} is not known to be on the Hub; see --base_model")
     print(f"loaded it without sapa_hf: the largest difference of the outputs is {difference:g}")
     return folder
 

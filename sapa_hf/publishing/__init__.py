@@ -5,7 +5,7 @@ from .check import check_folder
 from .family import Family, families, family_of
 from .folder import assemble_folder
 from .push import push_folder
-from .sources import find_model, find_results, recorded_base
+from .sources import find_model, find_results, recorded_base, recorded_results
 
 __all__ = [
     "Family",
@@ -17,5 +17,6 @@ __all__ = [
     "find_results",
     "push_folder",
     "recorded_base",
+    "recorded_results",
     "write_card",
 ]

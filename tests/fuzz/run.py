@@ -85,11 +85,11 @@ def _verdict(target) -> str:
     return TAKEN
 
 
-def main(names: list[str], counts: dict[str, int], seed: int) -> int:
-    """Fuzz these targets, print what came of it, and return how many cases went wrong."""
+def main(counts: dict[str, int], seed: int) -> int:
+    """Fuzz these targets so many times each, print what came of it, and return how many cases went wrong."""
     bad = 0
-    for name in names:
-        found, wrong = fuzz(name, counts[name], seed)
+    for name, count in counts.items():
+        found, wrong = fuzz(name, count, seed)
         said = ", ".join(f"{found[word]} {word}" for word in ("tried", REFUSED, TAKEN, "wrong"))
         print(f"{name}: {said}", flush=True)
         for line in wrong:

@@ -94,4 +94,3 @@ TARGETS = {
     "safetensors": lambda scratch: ModelFolder(scratch, "model.safetensors"),
     "images": Photo,
 }
-COUNTS = {"config.json": 300, "results.json": 400, "safetensors": 200, "images": 100}
