@@ -60,7 +60,7 @@ def check_sizes(guide_size: tuple[int, int], feature_size: tuple[int, int]) -> N
 
 
 def check_stages(config) -> None:
-    """Refuse a SegFormer or GLPN encoder whose lists do not have one entry for each stage."""
+    """Refuse an encoder of SegFormer or GLPN with a stage that lacks an entry, or with patches apart."""
     stages = config.num_encoder_blocks
     lists = (
         "hidden_sizes",
@@ -77,6 +77,12 @@ def check_stages(config) -> None:
                 f"{name} must have one entry for each of the {stages} encoder stages, got "
                 f"{getattr(config, name)}."
             )
+    pairs = zip(config.strides, config.patch_sizes, strict=True)
+    if any(not 1 <= stride <= patch for stride, patch in pairs):
+        raise ValueError(
+            f"strides must be from 1 to the patch size of their stage, got strides {config.strides} for "
+            f"patch_sizes {config.patch_sizes}."
+        )
 
 
 def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
