@@ -6,6 +6,7 @@ Runs as it is under torchrun: every process takes its share of the images.
 import argparse
 
 from accelerate import Accelerator
+from transformers.utils.logging import disable_progress_bar
 
 from sapa_hf.command_line import argument_parser, command_line
 from sapa_hf.data import SPECS, get_spec
@@ -40,6 +41,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 def main(arguments: list[str] | None = None) -> None:
     """Evaluate, print the task's tables, and write the results file."""
     options = vars(parse_arguments(arguments))
+    disable_progress_bar()  # of loading weights; ours counts the images
     overrides = {"path": options.pop("data_path"), "revision": options.pop("data_revision")}
     overrides = {key: value for key, value in overrides.items() if value is not None}
     spec = get_spec(options.pop("dataset"), **overrides)

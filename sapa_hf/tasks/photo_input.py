@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.image_processing_utils import BaseImageProcessor
+from transformers.utils import ModelOutput
 
 from sapa_hf.data.transforms import resized_size
 
@@ -99,6 +101,24 @@ class PhotoInput:
         resized = Image.fromarray(image).resize((width, height), resample)
         return self._process(np.asarray(resized), do_resize=False)
 
+    def run(self, model: nn.Module, pixel_values: Tensor, name: str) -> ModelOutput:
+        """Run a model on what enters it, (1, 3, h, w), in the model's precision.
+
+        Raises:
+            ValueError: the model cannot take this size; the message calls the photo `name`.
+        """
+        first = next(model.parameters())
+        try:
+            return model(pixel_values=pixel_values.to(first.device, first.dtype))
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:
+            height, width = pixel_values.shape[-2:]
+            raise ValueError(
+                f"{name}: the model cannot compute an input of {height} x {width} pixels ({error}): choose "
+                "another short_side"
+            ) from error
+
     def enlarged(self, image: np.ndarray) -> np.ndarray:
         """Repeat the last row and column of a photo that would enter the model below 32 pixels."""
         missing = [max(SMALLEST - side, 0) for side in image.shape[:2]]
@@ -111,7 +131,9 @@ class PhotoInput:
             return self.multiple
         if self.short_side is None and scale == 1:
             return getattr(self.processor, ROUNDED, 1)
-        return 1 if self.short_side == 0 and scale == 1 else self.usual
+        if self.short_side == 0 and scale == 1:
+            return 1
+        return max(self.usual, getattr(self.processor, "size_divisor", None) or 1)  # as GLPN's has it
 
     def _process(self, image: np.ndarray, **options: Any) -> Tensor:
         batch = self.processor(image, return_tensors="pt", input_data_format="channels_last", **options)

@@ -10,6 +10,8 @@ from tiny_training import train
 from transformers import (
     AutoImageProcessor,
     DPTImageProcessorPil,
+    GLPNConfig,
+    GLPNForDepthEstimation,
     GLPNImageProcessorPil,
     SegformerConfig,
     SegformerForSemanticSegmentation,
@@ -98,6 +100,15 @@ def test_a_short_side_takes_the_place_of_the_processors_size_and_leaves_it_the_r
 def test_photos_below_32_pixels_are_predicted_at_their_size(shape, processor):
     photo = np.full((*shape, 3), 90, np.uint8)
     assert WholeImage(processor).predict(tiny_model(), photo).shape == shape
+
+
+def test_a_stock_model_gets_the_multiples_it_needs_or_the_size_is_named():
+    shape = {"hidden_sizes": [8, 8, 16, 16], "depths": [1] * 4, "num_attention_heads": [1, 1, 2, 2]}
+    model = GLPNForDepthEstimation(GLPNConfig(**shape, decoder_hidden_size=16)).eval()
+    for views in ({}, {"short_side": 64, "flip": True}):
+        assert WholeDepth(GLPNImageProcessorPil(), **views).predict(model, PHOTO).shape == (70, 100)
+    with pytest.raises(ValueError, match="a.png: the model cannot compute an input of 70 x 100 pixels"):
+        WholeDepth(GLPNImageProcessorPil(), short_side=0).predict(model, PHOTO, "a.png")
 
 
 def test_one_label_is_thresholded_as_a_sigmoid():

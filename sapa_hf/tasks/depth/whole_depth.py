@@ -64,11 +64,11 @@ class WholeDepth(PhotoInput):
         Raises:
             ValueError: the prediction is not finite.
         """
-        first, photo = next(model.parameters()), self.enlarged(image)
-        pixel_values = self.pixel_values(photo).to(first.device, first.dtype)
-        depth = model(pixel_values=pixel_values).predicted_depth.float()  # (1, h, w)
+        photo = self.enlarged(image)
+        pixel_values = self.pixel_values(photo)
+        depth = self.run(model, pixel_values, name).predicted_depth.float()  # (1, h, w)
         if self.flip:
-            mirrored = model(pixel_values=pixel_values.flip(-1)).predicted_depth.float()
+            mirrored = self.run(model, pixel_values.flip(-1), name).predicted_depth.float()
             depth = (depth + mirrored.flip(-1)) / 2
         if not torch.isfinite(depth).all():
             raise ValueError(

@@ -71,19 +71,19 @@ class WholeImage(PhotoInput):
         Raises:
             ValueError: the logits are not finite.
         """
-        first, photo, views = next(model.parameters()), self.enlarged(image), []
+        photo, views = self.enlarged(image), []
         for scale in self.scales:
-            pixel_values = self.pixel_values(photo, scale).to(first.device, first.dtype)
-            views.append(model(pixel_values=pixel_values).logits.float())  # (1, N, h/4, w/4)
+            pixel_values = self.pixel_values(photo, scale)
+            views.append(self.run(model, pixel_values, name).logits.float())  # (1, N, h/4, w/4)
             if self.flip:
-                views.append(model(pixel_values=pixel_values.flip(-1)).logits.float().flip(-1))
+                views.append(self.run(model, pixel_values.flip(-1), name).logits.float().flip(-1))
         if not all(torch.isfinite(view).all() for view in views):
             raise ValueError(
                 f"{name}: the model's logits are not finite; its weights or its precision are at fault"
             )
         if views[0].shape[1] == 1:  # sigmoid(x) is the second of softmax((0, x))
             views = [F.pad(view, (0, 0, 0, 0, 1, 0)) for view in views]  # (1, 2, h/4, w/4)
-        chunk = 1 if first.device.type == "cpu" else 32  # classes at once: what fits a core's cache
+        chunk = 1 if views[0].device.type == "cpu" else 32  # classes at once: what fits a core's cache
         labels = decide(views, photo.shape[:2], chunk)[: image.shape[0], : image.shape[1]]  # (H, W)
         return labels.cpu().numpy().astype(np.uint8 if views[0].shape[1] <= 256 else np.int32)
 
