@@ -88,11 +88,13 @@ class SapaBtsDecoder(nn.Module):
 
     Args:
         config: A `SapaBtsConfig`.
+        in_channels: Channels of the encoder's maps, finest first; those of the config's ResNet by default.
     """
 
-    def __init__(self, config):
+    def __init__(self, config, in_channels: list[int] | None = None):
         super().__init__()
-        stem, c4, c8, c16, c32 = config.embedding_size, *config.hidden_sizes  # index: inverse resolution
+        own = [config.embedding_size, *config.hidden_sizes]
+        stem, c4, c8, c16, c32 = own if in_channels is None else in_channels  # index: inverse resolution
         w16, w8, w4, w2, w1 = (config.decoder_hidden_size // 2**step for step in range(5))
         self.upconv5 = UpsamplingStage(config, c16, c32, w16)
         self.conv5 = convolution(w16 + c16, w16)

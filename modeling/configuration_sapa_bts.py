@@ -1,13 +1,16 @@
 """Configuration of BTS with a choice of upsampler."""
 
-from transformers import ResNetConfig
+from transformers import PretrainedConfig, ResNetConfig
 
 from .auto_class import offer_to_auto_model
 from .depth_loss import check_depth_config
+from .encoder_config import EncoderConfigMixin, encoder_config
 from .upsampler_config import DEFAULTS, UpsamplerConfig
 
+MAPS = 5  # at 1/2 to 1/32
 
-class SapaBtsConfig(UpsamplerConfig, ResNetConfig):
+
+class SapaBtsConfig(UpsamplerConfig, EncoderConfigMixin, ResNetConfig):
     """A ResNet encoder's configuration, BTS's decoder on it, the decoder's upsampler and the loss.
 
     The defaults are the paper's depth model: ResNet-50 and BTS with 512 channels, for NYU Depth V2.
@@ -19,6 +22,8 @@ class SapaBtsConfig(UpsamplerConfig, ResNetConfig):
         min_depth: Metres; the loss leaves out labels up to here.
         silog_variance_focus: Share of the squared mean that the loss forgives.
         silog_scale: Factor on the loss.
+        backbone_config: The configuration of another encoder in place of ResNet, or its fields, model_type
+            among them; it gives five maps, at 1/2 to 1/32. The fields of `ResNetConfig` then have no effect.
         kwargs: The other `UpsamplerFields`, and everything that `ResNetConfig` takes, but for class names:
             depth has none, and those of an ImageNet checkpoint are dropped.
 
@@ -28,6 +33,7 @@ class SapaBtsConfig(UpsamplerConfig, ResNetConfig):
     """
 
     model_type = "sapa_bts"
+    whole_types = ("resnet",)
 
     def __init__(
         self,
@@ -37,8 +43,10 @@ class SapaBtsConfig(UpsamplerConfig, ResNetConfig):
         min_depth: float = 0.1,
         silog_variance_focus: float = 0.85,
         silog_scale: float = 10.0,
+        backbone_config: dict | PretrainedConfig | None = None,
         **kwargs,
     ):
+        self.backbone_config = None if backbone_config is None else encoder_config(backbone_config, MAPS)
         self.decoder_hidden_size = decoder_hidden_size
         self.max_depth = max_depth
         self.min_depth = min_depth

@@ -1,20 +1,45 @@
-"""The encoder that a configuration asks for."""
+"""Models whose encoder their configuration chooses."""
 
+import torch
 from transformers import AutoBackbone, PretrainedConfig, PreTrainedModel
+from transformers.modeling_outputs import BackboneOutput
 
 from .configuration_sapa_efficientnet_lite import SapaEfficientNetLiteConfig
 from .modeling_sapa_efficientnet_lite import SapaEfficientNetLiteBackbone
+from .pretrained import UpsamplingPreTrainedModel
+
+
+class EncoderPreTrainedModel(UpsamplingPreTrainedModel):
+    """A model that can have any encoder, as `backbone`."""
+
+    def take_encoder(self, config: PretrainedConfig) -> list[int]:
+        """Make `backbone` with random weights.
+
+        Args:
+            config: From `encoder_config`.
+
+        Returns:
+            The channels of its maps, finest first.
+        """
+        self.backbone = build_encoder(config)
+        self.base_model_prefix = "backbone"  # an encoder's own checkpoint has its names without it
+        self.supports_gradient_checkpointing = self.backbone.supports_gradient_checkpointing
+        return list(self.backbone.channels)
+
+    def encode(
+        self, pixel_values: torch.Tensor, output_hidden_states: bool = False, output_attentions: bool = False
+    ) -> BackboneOutput:
+        """Run `backbone`: its `feature_maps`, finest first, and what else is wanted and it has."""
+        return self.backbone.forward_with_filtered_kwargs(
+            pixel_values,
+            output_hidden_states=output_hidden_states,
+            output_attentions=output_attentions,
+            return_dict=True,
+        )
 
 
 def build_encoder(config: PretrainedConfig) -> PreTrainedModel:
-    """Make an encoder with random weights.
-
-    Args:
-        config: From `encoder_config`.
-
-    Returns:
-        A model of transformers with `channels` and an output with `feature_maps`, finest first.
-    """
+    """Make an encoder with random weights: an `AutoBackbone`."""
     if config.model_type == SapaEfficientNetLiteConfig.model_type:  # also where nobody has registered it
         return SapaEfficientNetLiteBackbone(config)
     return AutoBackbone.from_config(config)

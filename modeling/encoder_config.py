@@ -67,7 +67,7 @@ def _make(fields: dict) -> PretrainedConfig:
 
 
 class EncoderConfigMixin:
-    """Let a model's configuration start from the checkpoint of an encoder alone.
+    """Mixin, before the config class of transformers: starts also from the checkpoint of an encoder alone.
 
     Attributes:
         whole_types: model_type of the checkpoints that describe the whole model, or a stock one with other
@@ -75,6 +75,7 @@ class EncoderConfigMixin:
     """
 
     whole_types: tuple[str | None, ...] = ()
+    sub_configs = {"backbone_config": AutoConfig}
 
     @classmethod
     def get_config_dict(
@@ -92,8 +93,18 @@ class EncoderConfigMixin:
         fields, kwargs = SapaEfficientNetLiteConfig.get_config_dict(pretrained_model_name_or_path, **kwargs)
         if fields.get("model_type") in (None, cls.model_type, *cls.whole_types):
             return fields, kwargs
-        encoder = {name: value for name, value in fields.items() if name not in OF_A_CLASSIFIER}
-        return {"model_type": cls.model_type, "backbone_config": encoder}, kwargs
+        return {"model_type": cls.model_type, "backbone_config": fields}, kwargs
+
+    @classmethod
+    def from_dict(cls, config_dict: dict[str, Any], **kwargs):
+        """Make the config that a file holds; what the call gives of `backbone_config` wins over the file."""
+        given, stored = kwargs.pop("backbone_config", None), config_dict.get("backbone_config") or {}
+        if isinstance(given, dict):
+            same = given.get("model_type") in (None, stored.get("model_type"))
+            given = stored | given if same else given
+        if given is not None:
+            config_dict = config_dict | {"backbone_config": given}
+        return super().from_dict(config_dict, **kwargs)
 
 
 __all__ = ["EncoderConfigMixin", "encoder_config"]

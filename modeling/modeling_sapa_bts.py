@@ -9,10 +9,10 @@ from transformers import ResNetModel
 from transformers.modeling_outputs import DepthEstimatorOutput
 
 from .bts_decoder import SapaBtsDecoder
-from .configuration_sapa_bts import SapaBtsConfig
+from .configuration_sapa_bts import MAPS, SapaBtsConfig
 from .depth_loss import depth_loss
+from .encoder import EncoderPreTrainedModel
 from .padding import pad_to_multiple
-from .pretrained import UpsamplingPreTrainedModel
 
 
 class EncoderStage(nn.Module):
@@ -43,11 +43,12 @@ class EncoderStage(nn.Module):
         return hidden
 
 
-class SapaBtsForDepthEstimation(UpsamplingPreTrainedModel):
+class SapaBtsForDepthEstimation(EncoderPreTrainedModel):
     """The paper's depth model: BTS on transformers' ResNet, its upsampler chosen by `config.upsampler`.
 
     "nearest" is BTS as published. `from_pretrained("microsoft/resnet-50", upsampler=...)` starts from an
     ImageNet-pretrained encoder: new is the whole decoder, unused the checkpoint's classifier.
+    `config.backbone_config` puts the decoder on another encoder, `self.backbone`.
     """
 
     config_class = SapaBtsConfig
@@ -56,9 +57,13 @@ class SapaBtsForDepthEstimation(UpsamplingPreTrainedModel):
 
     def __init__(self, config: SapaBtsConfig):
         super().__init__(config)
-        self.resnet = ResNetModel(config)
-        self._keep_stem()
-        self.decoder = SapaBtsDecoder(config)
+        channels = None
+        if config.backbone_config is None:
+            self.resnet = ResNetModel(config)
+            self._keep_stem()
+        else:
+            channels = self.take_encoder(config.backbone_config)
+        self.decoder = SapaBtsDecoder(config, channels)
         self.post_init()
 
     def _keep_stem(self) -> None:
@@ -86,9 +91,9 @@ class SapaBtsForDepthEstimation(UpsamplingPreTrainedModel):
         """Estimate the depth of every pixel.
 
         Args:
-            pixel_values: (B, 3, H, W), any size, normalised with ImageNet's mean and
-                deviation. Training on a single image needs more than 32 x 32: batch normalisation needs more
-                than one value.
+            pixel_values: (B, 3, H, W), any size, normalised as the encoder was trained: ResNet with
+                ImageNet's mean and deviation. Training on a single image needs more than 32 x 32: batch
+                normalisation needs more than one value.
             labels: (B, H, W) floating point metres; pixels that are 0 or not finite have no measurement.
             output_hidden_states: Return the encoder's stem and four stages, of the image padded to multiples
                 of 32; indices return only those.
@@ -103,13 +108,25 @@ class SapaBtsForDepthEstimation(UpsamplingPreTrainedModel):
             ValueError: Labels are not as large as the images.
         """
         height, width = pixel_values.shape[-2:]
-        stages = self.resnet(
-            pad_to_multiple(pixel_values), output_hidden_states=True, return_dict=True
-        ).hidden_states  # the stem at 1/2, then the stages
+        stages = self._encode(pad_to_multiple(pixel_values))
         depth = self.decoder(stages)[:, 0, :height, :width]  # (B, H, W)
         loss = None if labels is None else depth_loss(depth, labels, self.config)
         output = DepthEstimatorOutput(loss=loss, predicted_depth=depth)
         return self.finish(output, stages, output_hidden_states, return_dict)
+
+    def _encode(self, pixel_values: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Run the encoder on images of multiples of 32: five maps, at 1/2 to 1/32."""
+        if self.config.backbone_config is None:
+            return self.resnet(pixel_values, output_hidden_states=True, return_dict=True).hidden_states
+        maps = tuple(self.encode(pixel_values).feature_maps)
+        sizes = [tuple(stage.shape[2:]) for stage in maps]
+        wanted = [tuple(side >> level for side in pixel_values.shape[2:]) for level in range(1, MAPS + 1)]
+        if not torch.compiler.is_compiling() and sizes != wanted:
+            raise ValueError(
+                f"backbone_config must give BTS maps at 1/2, 1/4, 1/8, 1/16 and 1/32 of the image, {wanted}; "
+                f"got {sizes} from {self.config.backbone_config.model_type}."
+            )
+        return maps
 
 
 def averaging_once(layer: nn.Module) -> Callable[[torch.Tensor], torch.Tensor]:

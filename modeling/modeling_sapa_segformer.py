@@ -8,8 +8,8 @@ from transformers.modeling_outputs import SemanticSegmenterOutput
 from transformers.models.segformer.modeling_segformer import SegformerStage
 
 from .configuration_sapa_segformer import SapaSegformerConfig
+from .encoder import EncoderPreTrainedModel
 from .padding import MULTIPLE, pad_to_smallest
-from .pretrained import UpsamplingPreTrainedModel
 from .segformer_head import SapaSegformerDecodeHead
 from .segmentation_loss import check_segmentation_labels, segmentation_loss
 
@@ -38,13 +38,17 @@ class RecordedStage(SegformerStage):
         return hidden_states
 
 
-class SapaSegformerForSemanticSegmentation(UpsamplingPreTrainedModel):
+class SapaSegformerForSemanticSegmentation(EncoderPreTrainedModel):
     """transformers' SegFormer encoder and a decode head whose upsampler is chosen by `config.upsampler`.
 
     With "bilinear" the logits equal those of transformers' `SegformerForSemanticSegmentation` bit for bit.
     Any upsampler starts from such a checkpoint, or from an ImageNet-pretrained SegFormer encoder:
     `from_pretrained(checkpoint, upsampler="sapa-g", id2label=..., label2id=...)` leaves new just the
     parameters that the checkpoint does not have, and says which.
+
+    `config.backbone_config` puts the head on another encoder, `self.backbone`. timm's EfficientNet-Lite
+    starts it as it is, others with a mapping of their names:
+    `from_pretrained("microsoft/resnet-50", key_mapping={"^resnet.": "backbone."})`.
     """
 
     config_class = SapaSegformerConfig
@@ -58,10 +62,14 @@ class SapaSegformerForSemanticSegmentation(UpsamplingPreTrainedModel):
 
     def __init__(self, config: SapaSegformerConfig):
         super().__init__(config)
-        self.segformer = SegformerModel(config)
-        for stage in self.segformer.stages:
-            stage.__class__ = RecordedStage  # same parameters, same arithmetic
-        self.decode_head = SapaSegformerDecodeHead(config)
+        if config.backbone_config is None:
+            channels = config.hidden_sizes
+            self.segformer = SegformerModel(config)
+            for stage in self.segformer.stages:
+                stage.__class__ = RecordedStage  # same parameters, same arithmetic
+        else:
+            channels = self.take_encoder(config.backbone_config)
+        self.decode_head = SapaSegformerDecodeHead(config, channels)
         self.post_init()
 
     def forward(
@@ -90,8 +98,8 @@ class SapaSegformerForSemanticSegmentation(UpsamplingPreTrainedModel):
         Raises:
             ValueError: A label is neither a class nor the ignored value, or the labels are not (B, h, w).
         """
+        ignored = self.config.semantic_loss_ignore_index
         if labels is not None:
-            ignored = self.config.semantic_loss_ignore_index
             check_segmentation_labels(labels, len(pixel_values), self.config.num_labels, ignored)
         height, width = pixel_values.shape[-2:]
         stages, attentions = self._encode(
@@ -106,6 +114,9 @@ class SapaSegformerForSemanticSegmentation(UpsamplingPreTrainedModel):
 
     def _encode(self, pixel_values: torch.Tensor, attended: bool) -> tuple[tuple, tuple | None]:
         """Run the encoder: its stages, finest first, and its attentions where they are wanted."""
+        if self.config.backbone_config is not None:
+            encoded = self.encode(pixel_values, output_attentions=attended)
+            return tuple(encoded.feature_maps), encoded.attentions
         outputs = StageOutputs()
         attentions = self.segformer(
             pixel_values, output_attentions=attended, stage_outputs=outputs

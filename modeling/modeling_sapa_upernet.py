@@ -8,14 +8,13 @@ from transformers.modeling_outputs import SemanticSegmenterOutput
 from transformers.models.upernet.modeling_upernet import UperNetFCNHead
 
 from .configuration_sapa_upernet import SapaUperNetConfig
-from .encoder import build_encoder
+from .encoder import EncoderPreTrainedModel
 from .padding import pad_to_smallest
-from .pretrained import UpsamplingPreTrainedModel
 from .segmentation_loss import check_segmentation_labels, segmentation_loss
 from .upernet_head import SapaUperNetHead
 
 
-class SapaUperNetForSemanticSegmentation(UpsamplingPreTrainedModel):
+class SapaUperNetForSemanticSegmentation(EncoderPreTrainedModel):
     """transformers' UperNet on any encoder, whose upsampler is chosen by `config.upsampler`.
 
     With "bilinear" the logits equal those of transformers' `UperNetForSemanticSegmentation` bit for bit. Any
@@ -29,9 +28,7 @@ class SapaUperNetForSemanticSegmentation(UpsamplingPreTrainedModel):
 
     def __init__(self, config: SapaUperNetConfig):
         super().__init__(config)
-        self.backbone = build_encoder(config.backbone_config)
-        self.supports_gradient_checkpointing = self.backbone.supports_gradient_checkpointing
-        channels = self.backbone.channels
+        channels = self.take_encoder(config.backbone_config)
         self.decode_head = SapaUperNetHead(config, channels)
         self.auxiliary_head = UperNetFCNHead(config, channels) if config.use_auxiliary_head else None
         self.post_init()
@@ -68,20 +65,17 @@ class SapaUperNetForSemanticSegmentation(UpsamplingPreTrainedModel):
             check_segmentation_labels(labels, len(pixel_values), self.config.num_labels, ignored)
         height, width = pixel_values.shape[-2:]
         pixel_values = pad_to_smallest(pixel_values)
-        encoded = self.backbone.forward_with_filtered_kwargs(
+        encoded = self.encode(
             pixel_values,
             output_hidden_states=self.wants_hidden_states(output_hidden_states),
             output_attentions=self.wants_attentions(output_attentions),
-            return_dict=True,
         )
-        logits = self.decode_head(encoded.feature_maps)
+        maps = encoded.feature_maps  # finest first
+        logits = self.decode_head(maps)  # (B, num_labels, H/4, W/4)
         logits = F.interpolate(logits, size=pixel_values.shape[2:], mode="bilinear", align_corners=False)
         logits = logits[:, :, :height, :width]
-        output = SemanticSegmenterOutput(
-            loss=None if labels is None else self._loss(logits, encoded.feature_maps, labels),
-            logits=logits,
-            attentions=encoded.attentions,
-        )
+        loss = None if labels is None else self._loss(logits, maps, labels)
+        output = SemanticSegmenterOutput(loss=loss, logits=logits, attentions=encoded.attentions)
         return self.finish(output, encoded.hidden_states, output_hidden_states, return_dict)
 
     def _loss(

@@ -50,13 +50,15 @@ class SapaSegformerDecodeHead(nn.Module):
     authors' released head).
 
     Args:
-        config: A `SapaSegformerConfig`; its four stages are of any width.
+        config: A `SapaSegformerConfig`.
+        in_channels: Channels of the encoder's maps, finest first; those of SegFormer's own by default.
     """
 
-    def __init__(self, config):
+    def __init__(self, config, in_channels: list[int] | None = None):
         super().__init__()
-        width, stages = config.decoder_hidden_size, config.num_encoder_blocks
-        self.linear_c = nn.ModuleList(StageProjection(size, width) for size in config.hidden_sizes)
+        in_channels = config.hidden_sizes if in_channels is None else in_channels
+        width, stages = config.decoder_hidden_size, len(in_channels)
+        self.linear_c = nn.ModuleList(StageProjection(size, width) for size in in_channels)
         self.resizes_at_once = config.upsampler == "bilinear"
         steps = 0 if self.resizes_at_once else stages * (stages - 1) // 2
         self.upsamplers = nn.ModuleList(

@@ -1,7 +1,7 @@
 """Filling a card template: every number is counted here or comes from the results file."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 
@@ -74,6 +74,7 @@ def write_card(
         revision=NO_REVISION,
         architecture=type(model).__name__,
         config=config,
+        encoder=_encoder(model),
         **_upsampler(config),
         reassembles=all(part.reassembles for part in model.modules() if isinstance(part, GuidedUpsampler)),
         labels=[inline_text(redact(label, relative=False)) for _, label in sorted(config.id2label.items())],
@@ -108,6 +109,21 @@ def set_revision(folder: str | Path, commit: str) -> None:
     if not found:
         raise ValueError(f'{path} has no line `revision = "..."`; publish the model again.')
     path.write_text(card, encoding="utf-8")
+
+
+def _encoder(model: PreTrainedModel) -> str:
+    """Describe the encoder, such as "`resnet` with 64, 128, 256, 512 channels"; "" where it is not known."""
+    config = model.config
+    chosen = getattr(config, "backbone_config", None)
+    if chosen is not None:
+        return f"`{chosen.model_type}` with {_listed(model.backbone.channels)} channels"
+    if not hasattr(config, "depths"):
+        return ""
+    return f"depths {_listed(config.depths)} and widths {_listed(config.hidden_sizes)}"
+
+
+def _listed(sizes: Sequence[int]) -> str:
+    return ", ".join(map(str, sizes))
 
 
 def _upsampler(config: PretrainedConfig) -> dict:

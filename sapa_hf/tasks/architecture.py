@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
@@ -10,6 +10,10 @@ from typing import NamedTuple
 from transformers import PreTrainedModel
 
 from sapa_hf.data.transforms import IMAGENET_MEAN, IMAGENET_STD
+
+NORMALIZATIONS = {  # an encoder's model_type -> mean and std of its photos, where they are not ImageNet's
+    "sapa_efficientnet_lite": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+}
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,17 @@ class Architecture:
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[float, ...] = IMAGENET_STD
     key_mapping: dict[str, str] | None = None
+
+    def on_encoder(self, kind: str | None) -> Architecture:
+        """Fit what is known to another encoder.
+
+        Args:
+            kind: the `model_type` of the config's `backbone_config`; None is the network's own encoder.
+        """
+        if kind is None:
+            return self
+        mean, std = NORMALIZATIONS.get(kind, (self.mean, self.std))
+        return replace(self, mean=mean, std=std, key_mapping={f"^{kind}.": "backbone."})
 
     @property
     def model_type(self) -> str:

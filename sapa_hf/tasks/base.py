@@ -54,7 +54,8 @@ class Task(ABC):
         chosen = arguments.model.architecture or next(iter(self.architectures))
         if chosen not in self.architectures:
             raise ValueError(f"architecture must be one of {', '.join(self.architectures)}, got {chosen!r}")
-        self.architecture = self.architectures[chosen]
+        encoder = arguments.model.model_config.get("backbone_config") or {}
+        self.architecture = self.architectures[chosen].on_encoder(encoder.get("model_type"))
 
     # A saved model of this task.
 

@@ -53,6 +53,7 @@ def build_model(
             f"checkpoint {arguments.checkpoint!r} cannot be read ({error}): give a local folder, "
             "or checkpoint=null to start from random weights"
         ) from error
+    _check_encoder(config, fields, arguments.checkpoint)
     model, keys = model_class.from_pretrained(
         **source,
         config=config,
@@ -76,19 +77,37 @@ def build_model(
     return model
 
 
+def _check_encoder(config: PretrainedConfig, fields: dict[str, Any], checkpoint: str) -> None:
+    """Refuse an encoder that the settings do not name: it also decides how photos are normalised."""
+    found = getattr(config, "backbone_config", None)
+    usual = getattr(type(config)(), "backbone_config", None)
+    named = fields.get("backbone_config", {}).get("model_type", usual and usual.model_type)
+    if found is not None and found.model_type != named:
+        raise ValueError(
+            f"checkpoint {checkpoint} has an encoder of type {found.model_type!r}, but the settings name "
+            f"{named!r}: set model_config.backbone_config.model_type={found.model_type}"
+        )
+
+
 def _upsampler_fields(arguments: ModelArguments) -> dict[str, Any]:
     return {key: value for key, value in vars(arguments).items() if key.startswith("upsampler")}
 
 
-def _checked(fields: dict[str, Any], config_class: type[PretrainedConfig]) -> dict[str, Any]:
+def _checked(
+    fields: dict[str, Any], config_class: type[PretrainedConfig], place: str = "model_config"
+) -> dict[str, Any]:
     """Refuse fields that the config does not have; transformers would keep them without effect."""
     known = config_class().to_dict()
     for key in fields:
         if key not in known:
             near = difflib.get_close_matches(key, known, n=3)
             raise ValueError(
-                f"model_config.{key} is no field of {config_class.__name__}; nearest: {', '.join(near)}"
+                f"{place}.{key} is not a field of {config_class.__name__}; nearest: {', '.join(near)}"
             )
         if key.startswith("upsampler"):
-            raise ValueError(f"model_config.{key}: {key} is a key of its own, set it there")
+            raise ValueError(f"{place}.{key}: {key} is a key of its own, set it there")
+    encoder = fields.get("backbone_config")
+    if isinstance(encoder, dict):
+        made = config_class(backbone_config={"model_type": encoder.get("model_type")}).backbone_config
+        _checked(encoder, type(made), f"{place}.backbone_config")
     return fields

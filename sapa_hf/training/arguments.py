@@ -45,7 +45,8 @@ class DataArguments:
     num_workers: int = setting(
         0, "processes that read and transform images, per rank", AT_LEAST_0, affects="nothing"
     )
-    crop_size: int = setting(512, "side of the training crop, pixels", POSITIVE)
+    crop_size: int = setting(512, "height of the training crop, pixels", POSITIVE)
+    crop_width: int | None = setting(None, "its width; null is a square crop", POSITIVE)
     base_size: list[int] = setting(
         [2048, 512], "long and short side an image is fitted into at scale 1", SIDES, by_task=True
     )
@@ -59,16 +60,21 @@ class DataArguments:
         {}, "depth: more about the transform, such as {crop_size: [416, 544], rotation: 2.5}", by_task=True
     )
 
+    @property
+    def crop(self) -> tuple[int, int]:
+        """Height and width of the training crop."""
+        return self.crop_size, self.crop_width or self.crop_size
+
 
 @dataclass
 class ModelArguments(UpsamplerFields):
     """Which network is trained, and what it starts from."""
 
     architecture: str | None = setting(
-        None, "which network, where the task has several; depth: bts or glpn", by_task=True
+        None, "which network: segformer or upernet; depth: bts or glpn", by_task=True
     )
     checkpoint: str | None = setting(
-        None, "Hub id or folder to start from (own, SegFormer, or ImageNet MiT); null is from scratch"
+        None, "Hub id or folder to start from, of a whole model or its encoder; null is from scratch"
     )
     checkpoint_revision: str | None = setting(None, "commit of a Hub checkpoint")
     model_config: dict[str, Any] = setting(
@@ -89,7 +95,9 @@ class OptimizationArguments:
     gradient_accumulation_steps: int = setting(1, "micro-batches of a step, per process", POSITIVE)
     learning_rate: float = setting(6e-5, "peak learning rate of the backbone", POSITIVE)
     head_lr_multiplier: float = setting(10.0, "the head's, upsamplers included, is this higher", POSITIVE)
-    weight_decay: float = setting(0.01, "AdamW's decoupled weight decay", AT_LEAST_0)
+    optimizer: Literal["adamw", "sgd"] = setting("adamw", "how a gradient becomes a step")
+    momentum: float = setting(0.9, "SGD's averaging factor", SHARE)
+    weight_decay: float = setting(0.01, "weight decay, decoupled in AdamW", AT_LEAST_0)
     head_weight_decay: float | None = setting(
         None, "the head's, upsamplers included; null is the same", AT_LEAST_0
     )

@@ -1,4 +1,4 @@
-"""AdamW with the paper's parameter groups: a faster head, and no decay on the backbone's norms."""
+"""AdamW or SGD with the paper's parameter groups: a faster head, and no decay on the backbone's norms."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from .arguments import OptimizationArguments
 
 def build_optimizer(
     model: nn.Module, arguments: OptimizationArguments, head: Sequence[str]
-) -> torch.optim.AdamW:
-    """Build AdamW over the groups that the arguments ask for; see `parameter_groups`."""
+) -> torch.optim.Optimizer:
+    """Build the optimizer over the groups that the arguments ask for; see `parameter_groups`."""
     groups = parameter_groups(model, arguments, head)
+    if arguments.optimizer == "sgd":
+        return torch.optim.SGD(groups, lr=arguments.learning_rate, momentum=arguments.momentum)
     return torch.optim.AdamW(
         groups, lr=arguments.learning_rate, betas=tuple(arguments.betas), eps=arguments.adam_epsilon
     )

@@ -192,7 +192,7 @@ def test_a_checkpoint_of_another_shape_is_refused(tmp_path):
 
 
 def test_an_unknown_model_field_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"model_config.depth is no field .*nearest: depths"):
+    with pytest.raises(ValueError, match=r"model_config.depth is not a field .*nearest: depths"):
         train(tmp_path, "model_config.depth=[1, 1, 1, 1]")
 
 

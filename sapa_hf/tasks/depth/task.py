@@ -168,7 +168,7 @@ class DepthTask(ImageTask):
         """Make the recipe's transform; a crop is square unless `transform` says otherwise."""
         data = self.arguments.data
         options = {
-            "crop_size": (data.crop_size, data.crop_size),
+            "crop_size": data.crop,
             "frame": self.spec.frame,
             **data.transform,
         }

@@ -11,7 +11,7 @@ from torch import Tensor
 from transformers import AutoModelForSemanticSegmentation, PreTrainedModel
 from transformers.image_processing_utils import BaseImageProcessor
 
-from sapa_hf import SapaSegformerForSemanticSegmentation
+from sapa_hf import SapaSegformerForSemanticSegmentation, SapaUperNetForSemanticSegmentation
 from sapa_hf.data import DatasetSpec, SegmentationTransform, collate
 from sapa_hf.pictures import comparison_strip, legend_for, overlay, palette, with_legend
 
@@ -37,6 +37,13 @@ class SegmentationTask(ImageTask):
             head=("decode_head.",),
             card="segformer.md",
             tags=("semantic-segmentation", "feature-upsampling", "sapa", "segformer", "vision"),
+        ),
+        "upernet": Architecture(
+            SapaUperNetForSemanticSegmentation,
+            head=("decode_head.", "auxiliary_head."),
+            card="upernet.md",
+            tags=("semantic-segmentation", "feature-upsampling", "sapa", "upernet", "vision"),
+            key_mapping={"^resnet.": "backbone."},
         ),
     }
     keys = frozenset(
@@ -114,13 +121,13 @@ class SegmentationTask(ImageTask):
         super().prepare()
 
     def build_model(self) -> PreTrainedModel:
-        """Make SegFormer from scratch, from SegFormer weights or from an ImageNet MiT encoder."""
+        """Make the model from scratch, from weights of its kind or from an ImageNet encoder."""
         id2label = self.spec.id2label
         return build_model(
             self.architecture.model,
             self.arguments.model,
             self.head,
-            classifier="decode_head.classifier",
+            classifier=tuple(f"{head}classifier" for head in self.head),
             key_mapping=self.architecture.key_mapping,
             id2label=id2label,
             label2id={label: number for number, label in id2label.items()},
@@ -143,7 +150,7 @@ class SegmentationTask(ImageTask):
         """Make the recipe's transform."""
         data = self.arguments.data
         return SegmentationTransform(
-            data.crop_size,
+            data.crop,
             scale=tuple(data.scale),
             base_size=tuple(data.base_size),
             cat_max_ratio=data.cat_max_ratio,
