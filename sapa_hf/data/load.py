@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import datasets
+import pyarrow
 from datasets.data_files import EmptyDatasetError
-from datasets.exceptions import DataFilesNotFoundError
+from datasets.exceptions import DataFilesNotFoundError, DatasetGenerationError
 
 from .pairs import has_metadata, is_paired, load_pairs
 from .spec import DatasetSpec
@@ -43,13 +44,18 @@ def load_split(
 
 
 def _load(spec: DatasetSpec, split: str, streaming: bool):
-    """Load through `datasets`; ValueError with what a local folder must hold where it finds nothing."""
+    """Load through `datasets`; ValueError with what to do where it finds nothing, or a damaged file."""
     try:
         return datasets.load_dataset(**_source(spec, split), split=split, streaming=streaming)
     except (DataFilesNotFoundError, EmptyDatasetError) as error:
         raise ValueError(
             f"{spec.path} holds no data set: parquet files are needed, or folders images/ and masks/ for "
             "each split, or an image folder with metadata.jsonl"
+        ) from error
+    except (DatasetGenerationError, pyarrow.ArrowInvalid) as error:
+        reason = error.__cause__ or error
+        raise ValueError(
+            f"{spec.path} cannot be read ({type(reason).__name__}: {reason}): replace its damaged file"
         ) from error
 
 

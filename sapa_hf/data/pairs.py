@@ -18,8 +18,9 @@ METADATA = (
 
 
 def has_metadata(folder: Path) -> bool:
-    """Whether a folder, or a folder in it, says by metadata.jsonl which files belong together."""
-    return any(folder.glob("metadata.jsonl")) or any(folder.glob("*/metadata.jsonl"))
+    """Whether a folder, or a folder in it, says by metadata.jsonl (or .csv) which files belong together."""
+    names = [f"{place}metadata.{ending}" for place in ("", "*/") for ending in ("jsonl", "csv", "parquet")]
+    return any(any(folder.glob(name)) for name in names)
 
 
 def is_paired(folder: Path) -> bool:

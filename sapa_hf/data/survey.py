@@ -10,7 +10,7 @@ import datasets
 import numpy as np
 
 from .decode import BadSampleError
-from .samples import Target, read_depth, read_labels
+from .samples import Target, check_choices, read_depth, read_labels
 from .spec import DatasetSpec
 
 logger = logging.getLogger(__name__)
@@ -44,24 +44,29 @@ def survey_split(
     Raises:
         ValueError: No pixel has a label, a label is not a class, or a training split shows only one class.
     """
-    rows, found = 0, np.zeros(spec.num_labels + 1 if target == "labels" else 3, np.int64)
-    for name, row in _rows(dataset, limit):
+    check_choices(spec, target, on_bad)
+    column = spec.label_column if target == "labels" else spec.depth_column
+    rows, error, found = 0, None, np.zeros(spec.num_labels + 1 if target == "labels" else 3, np.int64)
+    for name, row in _rows(dataset.select_columns([column]), limit):
         try:
             if target == "labels":
                 found += _label_counts(read_labels(row, spec, name), spec)
             else:
                 found += _depth_counts(read_depth(row, spec, name), depth_range)
-        except BadSampleError:
+        except BadSampleError as unreadable:
             if on_bad == "raise":
                 raise
+            error = unreadable
             continue
         rows += 1
     total = None if isinstance(dataset, datasets.IterableDataset) else len(dataset)
     total = total if limit is None or total is None else min(limit, total)
     where = f"the {dataset.split or 'given'} split of {spec.name} ({_rows_text(rows, total)})"
-    if rows and target == "labels":
+    if not rows:
+        raise ValueError(f"{where} has no row whose {target} can be read: {error or 'it is empty'}")
+    if target == "labels":
         _judge_labels(found, spec, where, train, certain=rows == total)
-    elif rows:
+    else:
         _judge_depth(found, depth_range, where, certain=rows == total)
 
 

@@ -172,6 +172,12 @@ def test_two_folders_that_do_not_pair_say_what_is_missing(tmp_path):
         load_split(get_spec("custom", path=str(tmp_path / "flat"), id2label=NAMES), "train")
 
 
+def test_a_damaged_parquet_file_is_said_to_be_one(tmp_path):
+    (tmp_path / "train.parquet").write_bytes(b"junk")
+    with pytest.raises(ValueError, match=r"cannot be read \(ArrowInvalid: .*replace its damaged file"):
+        load_split(get_spec("custom", path=str(tmp_path)), "train")
+
+
 def test_an_empty_folder_says_what_a_data_set_is(tmp_path):
     with pytest.raises(ValueError, match=r"holds no data set: parquet files.*metadata\.jsonl"):
         load_split(get_spec("custom", path=str(tmp_path)), "train")

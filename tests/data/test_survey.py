@@ -85,6 +85,19 @@ def test_an_unreadable_row_is_passed_over_where_the_run_does_so():
         survey_split(dataset, spec_of(2), train=True)
 
 
+def test_a_split_that_cannot_be_read_at_all_is_refused(caplog):
+    features = datasets.Features({"annotation": datasets.Image(decode=False)})
+    dataset = datasets.Dataset.from_list([{"annotation": None}] * 3, features)
+    for on_bad, text in (
+        ("raise", r"row\[0\], annotation: no image"),
+        ("skip", "no row whose labels can be read"),
+    ):
+        with pytest.raises(ValueError, match=text):
+            survey_split(dataset, spec_of(2), on_bad=on_bad)
+    with pytest.raises(ValueError, match="names no label_column"):
+        survey_split(dataset, spec_of(2, label_column=None))
+
+
 def test_depth_that_is_missing_or_too_far_is_said_before_training(caplog):
     spec = get_spec("custom", label_column=None, depth_column="depth", depth_scale=0.001)
     with pytest.raises(ValueError, match="no depth to use: no pixel is measured"):
