@@ -10,7 +10,7 @@ from sapa_hf.command_line import argument_parser, command_line
 from sapa_hf.paper.demo import run_demo
 
 
-@command_line(interrupted="stopped; start it again with `make demo`, it begins anew")
+@command_line(interrupted="stopped; `make demo` starts it again from the beginning, and takes no --resume")
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the demonstration."""
     parser = argument_parser(__doc__)

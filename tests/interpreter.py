@@ -82,6 +82,7 @@ def _become(command: list[str], cwd: str, env: dict[str, str], written: str) -> 
     """Leave nothing of the test's process behind, and be the program that the command names."""
     for descriptor, name in ((1, "stdout"), (2, "stderr")):
         os.dup2(os.open(Path(written, name), os.O_WRONLY | os.O_CREAT, 0o600), descriptor)
+    multiprocessing.set_start_method(None, force=True)  # else data workers would be children of the server
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(env)

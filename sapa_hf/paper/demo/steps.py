@@ -105,7 +105,7 @@ def train_depth(demo: Demo) -> None:
     """Train a depth model on the same rooms, score it beside their mean depth, and draw it."""
     folder = demo.folder / "run-depth"
     task = demo.task("sapa-g", DEPTH_RECIPE, folder)
-    Trainer(task, task.arguments).train()
+    _run(task)
     spec, metric = task.spec, task.arguments.evaluation.metric
     train, test = (task.samples(spec, split) for split in (spec.train_split, spec.test_split))
     mean = mean_depth(train)
@@ -146,9 +146,13 @@ def run_demo(folder: str | Path = "demo", overrides: Sequence[str] = ()) -> Demo
 
 def _train(demo: Demo, upsampler: str) -> None:
     task = demo.task(upsampler)
+    _run(task)
+    demo.scores[UPSAMPLERS[upsampler]] = read_results(demo.run_folder(upsampler) / "results.json")["metrics"]
+
+
+def _run(task: Task) -> None:
     if Trainer(task, task.arguments).train() is None:
         raise KeyboardInterrupt  # the trainer was asked to stop, and so is the demonstration
-    demo.scores[UPSAMPLERS[upsampler]] = read_results(demo.run_folder(upsampler) / "results.json")["metrics"]
 
 
 def _summary(demo: Demo) -> str:
