@@ -29,6 +29,8 @@ def hostile_image(random: Random) -> tuple[str, bytes]:
     image, stream = Image.new(random.choice(modes), size, random.randrange(2)), io.BytesIO()
     pages = [image] * random.choice((1, 1, 3)) if kind in ("GIF", "TIFF") else [image]
     options = {"save_all": True, "append_images": pages[1:]} if pages[1:] else {}
+    if kind == "ICO":
+        options = {"sizes": [(1, 1)]}
     image.save(stream, kind, **options)
     data = stream.getvalue()
     if kind == "PNG" and random.random() < 0.4:
