@@ -4,13 +4,16 @@ PYTHON := $(VENV)/bin/python
 READY := $(VENV)/ready
 JOBS ?= auto
 
-.PHONY: demo test kernel benchmark lint format clean
+.PHONY: demo test quick kernel benchmark lint types oldest format clean
 
 demo: $(READY)  ## train, score, publish, load back and draw a small SAPA model on rendered rooms
 	$(PYTHON) scripts/demo.py
 
 test: $(READY)  ## the whole suite; SAPA_DATA names a folder of real data sets, if there is one
 	$(PYTHON) -m pytest -q -n $(JOBS) --dist worksteal
+
+quick: $(READY)  ## the tests that are not marked slow: what to run before a commit
+	$(PYTHON) -m pytest -q -n $(JOBS) --dist worksteal -m "not slow"
 
 kernel: $(READY)  ## compile the kernel for this machine (a C++ compiler; CUDA too where torch has it and nvcc is found)
 	$(PYTHON) -m sapa_hf.kernels build
@@ -21,6 +24,15 @@ benchmark: $(READY)  ## time the operator, the kernel and whole models side by s
 lint: $(READY)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+
+types: $(READY)  ## mypy, with the files laid out as they are installed: modeling/ is sapa_hf.modeling
+	rm -rf build/types
+	mkdir -p build/types/sapa_hf
+	ln -s $(CURDIR)/sapa_hf/* $(CURDIR)/modeling $(CURDIR)/scripts build/types/sapa_hf/
+	cd build/types && $(abspath $(PYTHON)) -m mypy --config-file $(CURDIR)/pyproject.toml --cache-dir $(CURDIR)/build/mypy
+
+oldest: $(READY)  ## imports and the models' contract with the oldest releases that pyproject.toml allows
+	bash .ci/oldest $(PYTHON)
 
 format: $(READY)
 	$(VENV)/bin/ruff check --fix .
