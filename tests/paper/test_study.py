@@ -131,6 +131,7 @@ def study(tmp_path_factory):
     return folder, done.stdout
 
 
+@pytest.mark.slow
 def test_study_writes_a_results_file_a_run_a_table_and_a_plot(study):
     folder, printed = study
     found = json.loads((folder / "study.json").read_text())
@@ -145,6 +146,7 @@ def test_study_writes_a_results_file_a_run_a_table_and_a_plot(study):
     assert (folder / "study.png").exists()
 
 
+@pytest.mark.slow
 def test_finished_runs_are_left_alone_and_missing_ones_are_made_up(study):
     folder, _ = study
     runs = plan_runs(TINY, "upsampler", ["bilinear", "dysample"], [0], folder)
@@ -158,6 +160,7 @@ def test_finished_runs_are_left_alone_and_missing_ones_are_made_up(study):
     assert len(read_runs(runs)) == 2
 
 
+@pytest.mark.slow
 def test_finished_run_with_other_settings_is_not_taken_for_this_studys(study):
     folder, _ = study
     runs = plan_runs([*TINY, "learning_rate=0.5"], "upsampler", ["bilinear"], [0], folder)
@@ -167,6 +170,7 @@ def test_finished_run_with_other_settings_is_not_taken_for_this_studys(study):
         read_runs(runs)  # nor is it reported as if it were
 
 
+@pytest.mark.slow
 def test_runs_that_learnt_from_different_data_are_not_compared(study, tmp_path):
     folder, _ = study
     shutil.copytree(folder, tmp_path / "mixed")
@@ -178,6 +182,7 @@ def test_runs_that_learnt_from_different_data_are_not_compared(study, tmp_path):
         read_runs(plan_runs(TINY, "upsampler", ["bilinear", "dysample"], [0], tmp_path / "mixed"))
 
 
+@pytest.mark.slow
 def test_report_names_the_whole_command_but_not_where_the_data_lies(study):
     folder, _ = study
     for place in (
