@@ -13,6 +13,7 @@ from .configuration_sapa_upernet import SapaUperNetConfig
 from .deconv import Deconv
 from .dysample import DySample
 from .fade import FADE
+from .gaussian import Gaussian
 from .guided_upsampler import GuidedUpsampler
 from .indexnet import IndexNet
 from .interpolation import Bilinear, Nearest
@@ -34,6 +35,7 @@ __all__ = [
     "Deconv",
     "DySample",
     "FADE",
+    "Gaussian",
     "GuidedUpsampler",
     "IndexNet",
     "MaxUnpool",

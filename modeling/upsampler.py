@@ -11,6 +11,7 @@ from .checks import BORDERS, NORMALIZATIONS, STARTS, check_choice, check_embeddi
 from .deconv import Deconv
 from .dysample import DySample
 from .fade import FADE
+from .gaussian import Gaussian
 from .guided_upsampler import GuidedUpsampler
 from .indexnet import IndexNet
 from .interpolation import Bilinear, Nearest
@@ -52,6 +53,11 @@ class Entry(NamedTuple):
 UPSAMPLERS = {
     "nearest": Entry(Nearest, "nearest neighbour", is_plain=True),
     "bilinear": Entry(Bilinear, "bilinear interpolation", is_plain=True),
+    "gaussian": Entry(
+        Gaussian,
+        "a Gaussian of the distance whose width is learnt: SAPA's bilinear start without its similarity",
+        ("kernel_size", "border"),
+    ),
     "deconv": Entry(Deconv, "transposed convolution"),
     "pixel_shuffle": Entry(PixelShuffle, "pixel shuffle: a convolution whose channels become pixels"),
     "max_unpool": Entry(

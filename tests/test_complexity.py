@@ -125,6 +125,8 @@ def unfolded(module, guide, feature):
             query, _ = module.query_and_key(guide, feature)
             torch.randn(pixels, 1, query.shape[-1]) @ torch.randn(pixels, query.shape[-1], 9)
             assemble(pixels, 9, channels)
+        case "Gaussian":
+            assemble(pixels, 9, channels)
         case "CARAFE":
             module.encode(module.compress(feature))
             assemble(pixels, 9, channels)

@@ -22,6 +22,11 @@ def nothing(module: nn.Module, guide: Size, feature: Size, channels: int) -> int
     return 0
 
 
+def gaussian(module: nn.Module, guide: Size, feature: Size, channels: int) -> int:
+    """Count the assembly alone."""
+    return prod(guide) * module.kernel_size**2 * channels
+
+
 def convolution(module: nn.Module, guide: Size, feature: Size, channels: int) -> int:
     """Count deconvolution (9 C^2 a position) and pixel shuffle (36 C^2)."""
     return prod(feature) * _weights(module.convolution)
@@ -97,6 +102,7 @@ def _weights(*layers: nn.Module) -> int:
 FORMULAS: dict[str, Formula] = {
     "Nearest": nothing,
     "Bilinear": nothing,
+    "Gaussian": gaussian,
     "MaxUnpool": nothing,
     "Deconv": convolution,
     "PixelShuffle": convolution,

@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from sapa_hf.modeling import SAPA, sapa_upsample
+from sapa_hf.modeling import SAPA, build_upsampler, sapa_upsample
 from sapa_hf.modeling.affiliation_definition import affiliation_by_definition
 from sapa_hf.modeling.distance_prior import BILINEAR_FALLOFF, DistancePrior, tap_distances
 from sapa_hf.modeling.place_bias import logits_by_place
@@ -113,6 +113,15 @@ def test_kernels_are_those_that_the_output_is_assembled_with():
     position = torch.zeros(1, 1, 4, 4)
     position[0, 0, 1, 2] = 1  # pixel (3, 4) has its centre there
     torch.testing.assert_close(upsampler(guide, feature, position)[0, 0, 3, 4], weights[0, 3, 4, 12])
+
+
+def test_gaussian_is_what_the_start_leaves_without_similarity():
+    module = build_upsampler("sapa-b", 6, 6, border="mask", start="bilinear")
+    torch.nn.init.zeros_(module.key.weight)
+    guide, feature = torch.randn(1, 6, 9, 8), torch.randn(1, 6, 5, 4)
+    gaussian = build_upsampler("gaussian", 6, 6, border="mask")
+    torch.testing.assert_close(gaussian(guide, feature), module(guide, feature))
+    torch.testing.assert_close(gaussian.kernels(guide, feature), module.kernels(guide, feature))
 
 
 def test_number_of_parameters_grows_by_one_which_learns():

@@ -26,6 +26,18 @@ class TestBilinear(ReassemblyContract):
         assert torch.equal(self.make()(guide, feature), expected)
 
 
+class TestGaussian(ReassemblyContract, KernelContract):
+    name, parameters = "gaussian", 1
+
+
+class TestSapaFromBilinear(ReassemblyContract, KernelContract):
+    name, feature_channels = "sapa-g", 9
+    parameters = 2 * (6 + 9) + (6 * 4 + 4) + 2 * (9 * 4 + 4) + (9 + 1) + 1
+
+    def make(self, **options):
+        return super().make(start="bilinear", **options)
+
+
 class TestSapaI(ReassemblyContract, KernelContract):
     name = "sapa-i"
 

@@ -167,7 +167,7 @@ def test_the_card_says_of_every_upsampler_what_it_is(tmp_path, name):
     assert ("upsamples by similarity" in text) == affiliates
     assert ("the plain model" in text) == (name in ("nearest", "bilinear"))
     (line,) = [line for line in text.splitlines() if line.startswith("- Upsampler: ")]
-    assert ("kernel size 5" in line) == (affiliates or name in ("carafe", "fade"))
+    assert ("kernel size 5" in line) == (affiliates or name in ("gaussian", "carafe", "fade"))
     assert ("embedding dimension 8" in line) == (affiliates and name != "sapa-i")
     assert ("fuses the stages before" in text) == (
         name not in ("bilinear", "deconv", "pixel_shuffle", "dysample", "sapa-d", "fade")
