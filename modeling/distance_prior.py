@@ -16,7 +16,7 @@ class DistancePrior(nn.Module):
 
     Added to the similarities, it makes SAPA a joint bilateral kernel (Kopf et al., 2007) whose weight of
     distance is learnt. At first the nearest two taps have bilinear's ratio at a factor of two; a falloff of 0
-    is the paper's SAPA. A negative falloff counts as 0.
+    is the paper's SAPA. The falloff is not held above 0, where its gradient would end.
     """
 
     def __init__(self):
@@ -39,11 +39,11 @@ class DistancePrior(nn.Module):
             kernel_size: Odd window size K.
 
         Returns:
-            (H', K) and (W', K), none above 0.
+            (H', K) and (W', K).
         """
-        falloff = self.falloff.clamp(min=0)
         rows, columns = (
-            -falloff * tap_distances(high, low, kernel_size, falloff.device).to(falloff.dtype) ** 2
+            -self.falloff
+            * tap_distances(high, low, kernel_size, self.falloff.device).to(self.falloff.dtype) ** 2
             for high, low in zip(guide_size, feature_size, strict=True)
         )
         return rows, columns

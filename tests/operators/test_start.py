@@ -37,13 +37,12 @@ def test_falloff_has_bilinears_ratio_between_the_nearest_taps():
     assert (nearest[3, 0] / nearest[3, 1]).item() == pytest.approx(3)
 
 
-@pytest.mark.parametrize("falloff", [0.0, -1.0])
-def test_falloff_of_nothing_or_less_is_the_papers_sapa(falloff):
+def test_falloff_of_nothing_is_the_papers_sapa():
     module, plain = SAPA(6, 6, start="bilinear"), SAPA(6, 6)
-    torch.nn.init.constant_(module.prior.falloff, falloff)
+    torch.nn.init.zeros_(module.prior.falloff)
     plain.load_state_dict({k: v for k, v in module.state_dict().items() if not k.startswith("prior")})
     guide, feature = torch.randn(1, 6, 8, 8), torch.randn(1, 6, 4, 4)
-    assert torch.equal(module(guide, feature), plain(guide, feature))
+    torch.testing.assert_close(module(guide, feature), plain(guide, feature))
 
 
 @pytest.mark.parametrize("border", ["zero", "mask"])
