@@ -74,6 +74,7 @@ def test_half_precision_weights_are_computed_in_single_precision(tmp_path, dtype
         {"attn_implementation": {"": "flash_attention_3"}},
         {"experts_implementation": "someone/kernel"},
         {"backbone_config": {"attn_implementation": "someone/kernel"}},
+        {"use_kernels": True},
         {"parts": [{"inner": {"_attn_implementation": "someone/kernel"}}]},
     ],
 )

@@ -36,7 +36,7 @@ def folder(tmp_path_factory):
 def session(folder, tmp_path_factory):
     """One bare interpreter for all tests: offline, with a config that begs for compiled code."""
     scratch = tmp_path_factory.mktemp("bare")
-    edit_json(folder / "config.json", use_kernels=True, kernel="someone/kernel", upsampler_backend="compiled")
+    edit_json(folder / "config.json", kernel="someone/kernel", upsampler_backend="compiled")
     trap = folder / "build" / "torch-universal" / "kernel" / "__init__.py"
     trap.parent.mkdir(parents=True)
     trap.write_text("raise SystemExit('the trap was sprung')")
