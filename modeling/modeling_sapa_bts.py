@@ -1,7 +1,6 @@
 """BTS for depth estimation with a choice of upsampler."""
 
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Collection
 
 import torch
 from torch import nn
@@ -9,6 +8,7 @@ from transformers import ResNetModel
 from transformers.modeling_outputs import DepthEstimatorOutput
 
 from .bts_decoder import SapaBtsDecoder
+from .checkpointing import CheckpointedSequential
 from .configuration_sapa_bts import MAPS, SapaBtsConfig
 from .depth_loss import depth_loss
 from .encoder import EncoderPreTrainedModel
@@ -26,21 +26,13 @@ class EncoderStage(nn.Module):
     def __init__(self, layers: nn.Sequential, pooling: nn.Module | None = None):
         super().__init__()
         self.pooling = pooling
-        self.layers = layers
-        self.gradient_checkpointing = False  # set by transformers, with the function that does it
+        self.layers = CheckpointedSequential(*layers)
 
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:
         """Map (B, Cin, H, W) to (B, Cout, H/2, W/2)."""
         if self.pooling is not None:
             hidden = self.pooling(hidden)
-        if not (self.gradient_checkpointing and self.training):
-            return self.layers(hidden)
-        if torch.is_grad_enabled() and not hidden.requires_grad:
-            # A reentrant checkpoint gives no gradients, of parameters either, where its input wants none.
-            hidden = hidden.detach().requires_grad_()
-        for layer in self.layers:
-            hidden = self._gradient_checkpointing_func(averaging_once(layer), hidden)
-        return hidden
+        return self.layers(hidden)
 
 
 class SapaBtsForDepthEstimation(EncoderPreTrainedModel):
@@ -127,36 +119,6 @@ class SapaBtsForDepthEstimation(EncoderPreTrainedModel):
                 f"got {sizes} from {self.config.backbone_config.model_type}."
             )
         return maps
-
-
-def averaging_once(layer: nn.Module) -> Callable[[torch.Tensor], torch.Tensor]:
-    """Have only the first of several calls move the running averages of batch normalisation.
-
-    Gradient checkpointing calls a layer again for its backward pass.
-    """
-    called = False
-
-    def call(hidden: torch.Tensor) -> torch.Tensor:
-        nonlocal called
-        with averages_kept(layer) if called else nullcontext():
-            called = True
-            return layer(hidden)
-
-    return call
-
-
-@contextmanager
-def averages_kept(module: nn.Module) -> Iterator[None]:
-    """Hold still the running averages of batch normalisation inside a module."""
-    norms = [child for child in module.modules() if isinstance(child, nn.BatchNorm2d)]
-    momenta = [norm.momentum for norm in norms]
-    try:
-        for norm in norms:
-            norm.momentum = 0.0
-        yield
-    finally:
-        for norm, momentum in zip(norms, momenta, strict=True):
-            norm.momentum = momentum
 
 
 __all__ = ["SapaBtsForDepthEstimation"]

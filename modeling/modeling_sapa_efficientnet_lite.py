@@ -9,6 +9,7 @@ from transformers import PreTrainedModel
 from transformers.backbone_utils import BackboneMixin
 from transformers.modeling_outputs import BackboneOutput
 
+from .checkpointing import CheckpointedSequential
 from .configuration_sapa_efficientnet_lite import SapaEfficientNetLiteConfig
 
 STEM_CHANNELS = 32  # the Lite variants scale neither this nor the classifier's head
@@ -91,6 +92,7 @@ class SapaEfficientNetLiteBackbone(BackboneMixin, PreTrainedModel):
     base_model_prefix = "efficientnet_lite"
     main_input_name = "pixel_values"
     has_attentions = False
+    supports_gradient_checkpointing = True
     _no_split_modules = ["SeparableBlock", "InvertedResidual"]
     _keys_to_ignore_on_load_unexpected = [r"^conv_head\.", r"^bn2\.", r"^classifier\."]
 
@@ -104,7 +106,7 @@ class SapaEfficientNetLiteBackbone(BackboneMixin, PreTrainedModel):
         self.blocks = nn.ModuleList()
         channels = STEM_CHANNELS
         for group in config.groups:
-            blocks = nn.Sequential()
+            blocks = CheckpointedSequential()
             for index in range(group.blocks):
                 blocks.append(make_block(group, index, channels, config.batch_norm_eps))
                 channels = group.channels
