@@ -1,6 +1,6 @@
 """SAPA's affiliation written for tracing: the same sums, one row of taps at a time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -55,8 +55,8 @@ def affiliation_weights(
     """
     size = query.shape[1:3]
     keys = _row_of_taps(key, size, kernel_size)
-    scores = [(query[:, :, :, None] * keys(row)).sum(-1) for row in range(kernel_size)]
-    scores = torch.cat(scores, dim=-1)  # (B, H', W', K * K)
+    by_row = [(query[:, :, :, None] * keys(row)).sum(-1) for row in range(kernel_size)]
+    scores = torch.cat(by_row, dim=-1)  # (B, H', W', K * K)
     if bias is not None:
         scores = scores + logits_by_place(bias)
     excluded = None
@@ -67,7 +67,7 @@ def affiliation_weights(
 
 
 def _row_of_taps(
-    positions: torch.Tensor, size: tuple[int, int], kernel_size: int
+    positions: torch.Tensor, size: Sequence[int], kernel_size: int
 ) -> Callable[[int], torch.Tensor]:
     """Give a function from a row of the window to what all pixels find there: (B, H', W', K, C)."""
     reach = kernel_size // 2

@@ -1,5 +1,7 @@
 """Checks of arguments: each error says what must be, what was given and what to do."""
 
+from collections.abc import Sequence
+
 import torch
 
 BORDERS = ("zero", "mask")
@@ -49,7 +51,7 @@ def check_affiliation(
             )
 
 
-def check_sizes(guide_size: tuple[int, int], feature_size: tuple[int, int]) -> None:
+def check_sizes(guide_size: Sequence[int], feature_size: Sequence[int]) -> None:
     """Refuse a guide that is smaller than the feature, and an empty feature map."""
     if min(feature_size) < 1 or guide_size[0] < feature_size[0] or guide_size[1] < feature_size[1]:
         raise ValueError(

@@ -128,12 +128,12 @@ def _load_automatic() -> ModuleType | None:
     except ImportError:
         _tell("SAPA runs in plain PyTorch: sapa_hf, which builds and finds the kernel, is not installed.")
         return None
-    path = local_build()
-    if path is None:
+    build = local_build()
+    if build is None:
         _tell("SAPA runs in plain PyTorch: no kernel is built here (python -m sapa_hf.kernels build).")
         return None
-    module = load_local(path)
-    _tell(f"SAPA runs the compiled kernel {module.__name__}: it is built in {path}.")
+    module = load_local(build)
+    _tell(f"SAPA runs the compiled kernel {module.__name__}: it is built in {build}.")
     return module
 
 

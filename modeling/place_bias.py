@@ -1,5 +1,7 @@
 """Logits by place: tables of what each row and each column of a window adds to the similarities."""
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 
@@ -33,15 +35,14 @@ def carried_by_embeddings(
     Returns:
         (B, H', W', d + 2 * K) and (B, H, W, d + 2 * K).
     """
-    marks = place_marks(
-        *(torch.arange(size, device=key.device) for size in key.shape[1:3]), kernel_size
-    )  # (H, W, 2 * K)
+    rows, columns = (torch.arange(size, device=key.device) for size in key.shape[1:3])
+    marks = place_marks(rows, columns, kernel_size)  # (H, W, 2 * K)
     key = torch.cat((key, marks.to(key.dtype).expand(key.shape[0], -1, -1, -1)), -1)
     return biased_query(query, bias, key.shape[1:3], kernel_size), key
 
 
 def biased_query(
-    query: torch.Tensor, bias: PlaceBias, feature_size: tuple[int, int], kernel_size: int
+    query: torch.Tensor, bias: PlaceBias, feature_size: Sequence[int], kernel_size: int
 ) -> torch.Tensor:
     """Append each pixel's bias to its query, by the marks of the positions under its taps.
 

@@ -1,5 +1,7 @@
 """Reassembly of windows with predicted kernels, the step that CARAFE, A2U and FADE share with SAPA."""
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 
@@ -85,8 +87,8 @@ def reassemble(
     """
     height, width = value.shape[1:3]
     query = _by_remainder(logits, (height, width), kernel_size)
-    remainders = [torch.arange(size, device=value.device) % kernel_size for size in (height, width)]
-    remainders = remainders[0][:, None] * kernel_size + remainders[1]  # (H, W)
+    rows, columns = (torch.arange(size, device=value.device) % kernel_size for size in (height, width))
+    remainders = rows[:, None] * kernel_size + columns  # (H, W)
     key = F.one_hot(remainders, kernel_size**2).to(logits.dtype).expand(value.shape[0], -1, -1, -1)
     output = affiliate(query, key, value, kernel_size, "mask")
     if border == "zero":
@@ -97,7 +99,7 @@ def reassemble(
 
 
 def kernel_weights(
-    logits: torch.Tensor, feature_size: tuple[int, int], kernel_size: int, border: str
+    logits: torch.Tensor, feature_size: Sequence[int], kernel_size: int, border: str
 ) -> torch.Tensor:
     """Normalise predicted kernels: (B, H', W', K * K) -> the same shape, in float32 at least."""
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
@@ -108,7 +110,7 @@ def kernel_weights(
 
 
 def taps_inside(
-    guide_size: tuple[int, int], feature_size: tuple[int, int], kernel_size: int, device: torch.device
+    guide_size: Sequence[int], feature_size: Sequence[int], kernel_size: int, device: torch.device
 ) -> torch.Tensor:
     """Mark the taps that lie on the map: (H', W', K * K)."""
     rows, columns = (
@@ -128,7 +130,7 @@ def _tap_positions(
     return window_centres(guide_size, feature_size, device)[:, None] + taps
 
 
-def _by_remainder(logits: torch.Tensor, feature_size: tuple[int, int], kernel_size: int) -> torch.Tensor:
+def _by_remainder(logits: torch.Tensor, feature_size: Sequence[int], kernel_size: int) -> torch.Tensor:
     """Sort each pixel's logits by the remainder modulo K of the position under the tap."""
     taps = []
     for high, low in zip(logits.shape[1:3], feature_size, strict=True):

@@ -1,5 +1,7 @@
 """Which feature positions an output pixel looks at: the window's geometry, in integers."""
 
+from collections.abc import Sequence
+
 import torch
 
 
@@ -17,7 +19,7 @@ def window_centres(guide_size: int, feature_size: int, device: torch.device | No
     return torch.arange(guide_size, device=device) * feature_size // guide_size
 
 
-def nearest(feature: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+def nearest(feature: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
     """Enlarge a channels-last map by repeating the value at each window's centre.
 
     `F.interpolate(mode="nearest")` computes its index in floating point and disagrees at some non-integer
@@ -34,8 +36,8 @@ def nearest(feature: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
     # An expanded view has the cheaper gradient, a sum; but an exported graph with symbolic sizes cannot ask
     # for it.
     if not torch.compiler.is_exporting() and size[0] % height == 0 and size[1] % width == 0:
-        rows, columns = size[0] // height, size[1] // width
-        blocks = feature[:, :, None, :, None].expand(batch, height, rows, width, columns, channels)
+        factors = size[0] // height, size[1] // width
+        blocks = feature[:, :, None, :, None].expand(batch, height, factors[0], width, factors[1], channels)
         return blocks.reshape(batch, *size, channels)
     rows = window_centres(size[0], height, feature.device)
     columns = window_centres(size[1], width, feature.device)

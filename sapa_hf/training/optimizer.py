@@ -63,5 +63,6 @@ def parameter_groups(model: nn.Module, arguments: OptimizationArguments, head: S
 
 def _decay(arguments: OptimizationArguments, in_head: bool) -> float:
     """The weight decay of the head or of the backbone."""
-    same = arguments.head_weight_decay is None or not in_head
-    return arguments.weight_decay if same else arguments.head_weight_decay
+    if in_head and arguments.head_weight_decay is not None:
+        return arguments.head_weight_decay
+    return arguments.weight_decay

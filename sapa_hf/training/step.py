@@ -54,8 +54,8 @@ def training_step(
     """
     rates = {group["name"]: group["lr"] for group in optimizer.param_groups}
     weights = [float(weight(batch)) for batch in batches]
-    skipped = sum(int(batch.get("skipped", 0)) for batch in batches)
-    total, skipped, stops = sum_over_ranks(accelerator, sum(weights), skipped, stop)
+    left_out = sum(int(batch.get("skipped", 0)) for batch in batches)
+    total, skipped, stops = sum_over_ranks(accelerator, sum(weights), left_out, stop)
     if total == 0:
         return StepResult(None, None, rates, int(skipped), stops > 0)
     losses = []
