@@ -4,6 +4,8 @@ This is the ground truth that the other implementations are compared with. It co
 needs K * K times the memory of query and output.
 """
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 
@@ -76,7 +78,12 @@ def normalise(scores: torch.Tensor, excluded: torch.Tensor | None, normalization
         if excluded is not None:
             scores = scores.masked_fill(excluded, -torch.inf)
         return scores.softmax(-1)
-    response = {"relu": F.relu, "sigmoid": torch.sigmoid, "softplus": F.softplus}[normalization](scores)
+    responses: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+        "relu": F.relu,
+        "sigmoid": torch.sigmoid,
+        "softplus": F.softplus,
+    }
+    response = responses[normalization](scores)
     if excluded is not None:
         response = response.masked_fill(excluded, 0)
     return response / (response.sum(-1, keepdim=True) + EPSILON)

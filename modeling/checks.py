@@ -44,10 +44,10 @@ def check_affiliation(
     check_kernel_size(kernel_size)
     if bias is not None:
         wanted = [(size, kernel_size) for size in query.shape[1:3]]
-        given = [tuple(getattr(table, "shape", ())) for table in bias]
-        if given != wanted:
+        found = [tuple(getattr(table, "shape", ())) for table in bias]
+        if found != wanted:
             raise ValueError(
-                f"bias must be two tables (H', K) and (W', K), here {wanted[0]} and {wanted[1]}, got {given}."
+                f"bias must be two tables (H', K) and (W', K), here {wanted[0]} and {wanted[1]}, got {found}."
             )
 
 

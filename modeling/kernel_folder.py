@@ -158,6 +158,8 @@ def _import_files(name: str, files: dict[str, bytes]) -> ModuleType:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content)
         spec = importlib.util.spec_from_file_location(name, Path(private, "__init__.py"))
+        if spec is None or spec.loader is None:
+            raise ImportError(f"Python cannot import the kernel {name} from {private}.")
         module = sys.modules[name] = importlib.util.module_from_spec(spec)
         try:
             spec.loader.exec_module(module)

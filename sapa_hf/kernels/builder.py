@@ -1,6 +1,7 @@
 """Build the kernel's sources into the layout of the Hub's kernels."""
 
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -10,9 +11,9 @@ from .compilers import BuildError, Unit, compile_units, find_compiler, find_nvcc
 from .sources import source_digest, source_folder
 from .variant import write_metadata, write_modules
 
-try:
+if sys.version_info >= (3, 11):
     import tomllib
-except ModuleNotFoundError:  # Python 3.10
+else:
     from pip._vendor import tomli as tomllib
 
 

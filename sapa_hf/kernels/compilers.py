@@ -65,6 +65,7 @@ def compile_units(
         BuildError: The compiler refuses a source.
     """
     (work / "registration.h").write_text(REGISTRATION)
+    cuda = nvcc or "nvcc"
     torch_folder = Path(torch.__file__).parent
     shared = [
         f"-DTORCH_TARGET_VERSION={STABLE_ABI}",
@@ -77,12 +78,12 @@ def compile_units(
     host = [compiler, "-fPIC", "-fno-gnu-unique", "-fvisibility=hidden", *shared]
     if backend == "cuda":
         shared += ["-DUSE_CUDA"]
-        host += ["-DUSE_CUDA", f"-I{cuda_folder(nvcc) / 'include'}"]
+        host += ["-DUSE_CUDA", f"-I{cuda_folder(cuda) / 'include'}"]
 
     def compile_one(unit: Unit) -> Path:
         target = work / f"{unit.source.parent.name}_{unit.source.name}.o"
         command = (
-            [*host, *unit.flags] if unit.source.suffix == ".cpp" else _nvcc_command(nvcc, compiler, shared)
+            [*host, *unit.flags] if unit.source.suffix == ".cpp" else _nvcc_command(cuda, compiler, shared)
         )
         _run([*command, "-c", str(unit.source), "-o", str(target)])
         return target
@@ -122,7 +123,7 @@ def link(objects: list[Path], library: Path, backend: str, compiler: str, nvcc: 
     command = [compiler, "-shared", "-s", *map(str, objects), "-o", str(library), f"-L{torch_libraries}"]
     command += ["-Wl,--no-as-needed", "-ltorch", "-Wl,--as-needed", "-ltorch_cpu"]
     if backend == "cuda":
-        cuda = cuda_folder(nvcc)
+        cuda = cuda_folder(nvcc or "nvcc")
         command += [f"-L{cuda / folder}" for folder in ("lib64", "lib") if (cuda / folder).is_dir()]
         command += ["-lcudart_static", "-lpthread", "-ldl", "-lrt"]
     _run(command)
