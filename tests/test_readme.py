@@ -32,8 +32,13 @@ def test_python_block_runs_as_it_stands(page, code, tmp_path):
     assert done.returncode == 0, done.stderr[-2000:]
 
 
-def test_the_readme_has_python_blocks():
-    assert sum(page == "README.md" for page, _ in PYTHON) >= 2
+def test_the_readme_and_the_page_on_use_show_python():
+    assert {"README.md", "docs/use.md"} <= {page for page, _ in PYTHON}
+
+
+def test_every_shipped_recipe_stands_on_the_page_about_training():
+    page = (ROOT / "docs" / "train.md").read_text()
+    assert not [name for name in recipe_names() if not name.startswith("table4/") and f"`{name}`" not in page]
 
 
 @pytest.mark.parametrize("script", sorted(set(re.findall(r"scripts/\w+\.py", SHELL))))
