@@ -5,8 +5,10 @@ from __future__ import annotations
 import difflib
 import logging
 from collections import Counter
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from huggingface_hub.errors import StrictDataclassError
 from transformers import PretrainedConfig, PreTrainedModel
 
 if TYPE_CHECKING:  # training is built upon tasks, not the other way round
@@ -39,7 +41,7 @@ def build_model(
     config_class = model_class.config_class
     fields = fields | _upsampler_fields(arguments) | _checked(arguments.model_config, config_class)
     if arguments.checkpoint is None:
-        model = model_class(config_class(**fields))
+        model = model_class(_make_config(lambda: config_class(**fields)))
         logger.info("from scratch: %d parameters", model.num_parameters())
         return model
     source = {
@@ -47,7 +49,7 @@ def build_model(
         "revision": arguments.checkpoint_revision or "main",
     }
     try:
-        config = config_class.from_pretrained(**source, **fields)
+        config = _make_config(lambda: config_class.from_pretrained(**source, **fields))
     except OSError as error:
         raise ValueError(
             f"checkpoint {arguments.checkpoint!r} cannot be read ({error}): give a local folder, "
@@ -87,6 +89,14 @@ def _check_encoder(config: PretrainedConfig, fields: dict[str, Any], checkpoint:
             f"checkpoint {checkpoint} has an encoder of type {found.model_type!r}, but the settings name "
             f"{named!r}: set model_config.backbone_config.model_type={found.model_type}"
         )
+
+
+def _make_config(make: Callable[[], PretrainedConfig]) -> PretrainedConfig:
+    """Make a config, and say that it is model_config's types that transformers refuses."""
+    try:
+        return make()
+    except StrictDataclassError as error:
+        raise ValueError(f"model_config: {error}") from error
 
 
 def _upsampler_fields(arguments: ModelArguments) -> dict[str, Any]:

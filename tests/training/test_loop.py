@@ -191,6 +191,11 @@ def test_a_checkpoint_of_another_shape_is_refused(tmp_path):
         )
 
 
+def test_a_model_field_of_the_wrong_type_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="model_config: .*depths"):
+        train(tmp_path, "model_config.depths=abc")
+
+
 def test_an_unknown_model_field_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"model_config.depth is not a field .*nearest: depths"):
         train(tmp_path, "model_config.depth=[1, 1, 1, 1]")
