@@ -14,28 +14,27 @@ from .segformer_head import SapaSegformerDecodeHead
 from .segmentation_loss import check_segmentation_labels, segmentation_loss
 
 
-class StageOutputs:
-    """Where an encoder's stages leave their outputs; a list would be copied by offloading and sharding."""
+class StageInputs:
+    """Where an encoder's stages leave what they got; a list would be copied by offloading and sharding."""
 
     def __init__(self):
         self.maps: list[torch.Tensor] = []
 
 
 class RecordedStage(SegformerStage):
-    """A stage of transformers' SegFormer that leaves its output where it is told.
+    """A stage of transformers' SegFormer that leaves its input, the stage before's output, where it is told.
 
     transformers' own recording takes a lock, which torch.compile(fullgraph=True) cannot trace, and stops when
-    sharding changes the encoder's class.
+    sharding changes the encoder's class. An input has also what a hook made of the output before.
     """
 
     def forward(
-        self, hidden_states: torch.Tensor, stage_outputs: StageOutputs | None = None, **kwargs
+        self, hidden_states: torch.Tensor, stage_inputs: StageInputs | None = None, **kwargs
     ) -> torch.Tensor:
         """Map (B, Cin, H, W) to (B, Cout, H / stride, W / stride)."""
-        hidden_states = super().forward(hidden_states, **kwargs)
-        if stage_outputs is not None:
-            stage_outputs.maps.append(hidden_states)
-        return hidden_states
+        if stage_inputs is not None:
+            stage_inputs.maps.append(hidden_states)
+        return super().forward(hidden_states, **kwargs)
 
 
 class SapaSegformerForSemanticSegmentation(EncoderPreTrainedModel):
@@ -117,11 +116,9 @@ class SapaSegformerForSemanticSegmentation(EncoderPreTrainedModel):
         if self.config.backbone_config is not None:
             encoded = self.encode(pixel_values, output_attentions=attended)
             return tuple(encoded.feature_maps), encoded.attentions
-        outputs = StageOutputs()
-        attentions = self.segformer(
-            pixel_values, output_attentions=attended, stage_outputs=outputs
-        ).attentions
-        return tuple(outputs.maps), attentions
+        inputs = StageInputs()
+        outputs = self.segformer(pixel_values, output_attentions=attended, stage_inputs=inputs)
+        return (*inputs.maps[1:], outputs.last_hidden_state), outputs.attentions
 
 
 __all__ = ["SapaSegformerForSemanticSegmentation"]

@@ -1,5 +1,8 @@
+import copy
+
 import pytest
 import torch
+import torch.nn.utils.prune
 from model_contract import ModelContract, _MainOutput
 from safetensors import safe_open
 from transformers import (
@@ -229,3 +232,33 @@ def test_attention_can_be_chosen_as_in_transformers():
     expected = eager(images).logits
     eager.set_attn_implementation("sdpa")
     torch.testing.assert_close(eager(images).logits, expected)
+
+
+def test_what_a_hook_makes_of_a_stages_output_reaches_the_head():
+    model, images = TestSapaSegformer().make(), torch.randn(1, 3, 64, 96)
+    plain = model(images).logits
+    for stage in model.segformer.stages:
+        stage.register_forward_hook(lambda _stage, _inputs, output: 2 * output)
+    stages, hidden = [], images
+    for stage in model.segformer.stages:
+        hidden = stage(hidden)
+        stages.append(hidden)
+    output = model(images, output_hidden_states=True)
+    assert all(torch.equal(*pair) for pair in zip(output.hidden_states, stages, strict=True))
+    assert torch.equal(output.logits, model.decode_head(stages)) and not torch.allclose(output.logits, plain)
+
+
+def test_parametrised_or_pruned_weights_of_the_fusion_are_used():
+    model, images = TestSapaSegformer().make(), torch.randn(1, 3, 64, 96)
+    expected = model(images).logits
+    fusion = model.decode_head.linear_fuse
+    torch.nn.utils.parametrizations.weight_norm(fusion)
+    torch.testing.assert_close(model(images).logits, expected)
+    torch.nn.utils.parametrize.remove_parametrizations(fusion, "weight")
+    with torch.no_grad():
+        half = torch.ones_like(fusion.weight)
+        half[:, ::2] = 0
+        masked = copy.deepcopy(model)
+        masked.decode_head.linear_fuse.weight *= half
+    torch.nn.utils.prune.custom_from_mask(fusion, "weight", half)
+    torch.testing.assert_close(model(images).logits, masked(images).logits)
