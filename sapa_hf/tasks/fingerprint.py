@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from datasets import Dataset, IterableDataset
@@ -23,8 +24,15 @@ def data_fingerprint(dataset: Dataset | IterableDataset, spec: DatasetSpec) -> s
             digest.update(repr(list(dataset[spec.id_column])).encode())
         for row in np.linspace(0, len(dataset) - 1, num=8, dtype=int):
             for column, value in dataset[int(row)].items():
-                content = (
-                    value["bytes"] if isinstance(value, dict) and value.get("bytes") else repr(value).encode()
-                )
-                digest.update(column.encode() + content)
+                digest.update(column.encode() + _content(value))
     return digest.hexdigest()[:16]
+
+
+def _content(value: object) -> bytes:
+    """Give the bytes of a cell; those of an image that lies in a file of its own are the file's."""
+    if isinstance(value, dict) and {"bytes", "path"} <= value.keys():
+        if value["bytes"] is not None:
+            return value["bytes"]
+        if value["path"] is not None and Path(value["path"]).is_file():
+            return Path(value["path"]).read_bytes()
+    return repr(value).encode()
