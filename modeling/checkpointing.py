@@ -10,9 +10,11 @@ from torch import nn
 class CheckpointedSequential(nn.Sequential):
     """Layers one after the other; while checkpointing in training, only their inputs are kept."""
 
+    _gradient_checkpointing_func: Callable[..., torch.Tensor]  # set by transformers
+
     def __init__(self, *layers: nn.Module):
         super().__init__(*layers)
-        self.gradient_checkpointing = False  # set by transformers, with the function that does it
+        self.gradient_checkpointing = False  # set by transformers too
 
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:
         """Map the input of the first layer to the output of the last."""

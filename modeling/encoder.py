@@ -1,5 +1,7 @@
 """Models whose encoder their configuration chooses."""
 
+from typing import Any
+
 import torch
 from transformers import AutoBackbone, PretrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import BackboneOutput
@@ -11,6 +13,8 @@ from .pretrained import UpsamplingPreTrainedModel
 
 class EncoderPreTrainedModel(UpsamplingPreTrainedModel):
     """A model that can have any encoder, as `backbone`."""
+
+    backbone: Any  # an `AutoBackbone`
 
     def take_encoder(self, config: PretrainedConfig) -> list[int]:
         """Make `backbone` with random weights.
@@ -41,5 +45,5 @@ class EncoderPreTrainedModel(UpsamplingPreTrainedModel):
 def build_encoder(config: PretrainedConfig) -> PreTrainedModel:
     """Make an encoder with random weights: an `AutoBackbone`."""
     if config.model_type == SapaEfficientNetLiteConfig.model_type:  # also where nobody has registered it
-        return SapaEfficientNetLiteBackbone(config)
+        return SapaEfficientNetLiteBackbone(config)  # type: ignore[arg-type]  # its class may be a copy
     return AutoBackbone.from_config(config)

@@ -1,7 +1,7 @@
 """Configurations of any encoder, inside the configuration of a model with a head on it."""
 
 import os
-from typing import Any
+from typing import Any, ClassVar
 
 from transformers import AutoConfig, PretrainedConfig
 from transformers.models.auto.modeling_auto import MODEL_FOR_BACKBONE_MAPPING_NAMES
@@ -74,6 +74,7 @@ class EncoderConfigMixin:
             upsamplers. Of any other, the fields become `backbone_config`.
     """
 
+    model_type: ClassVar[str]
     whole_types: tuple[str | None, ...] = ()
     sub_configs = {"backbone_config": AutoConfig}
 
@@ -104,7 +105,7 @@ class EncoderConfigMixin:
             given = stored | given if same else given
         if given is not None:
             config_dict = config_dict | {"backbone_config": given}
-        return super().from_dict(config_dict, **kwargs)
+        return super().from_dict(config_dict, **kwargs)  # type: ignore[misc]  # the config class's
 
 
 __all__ = ["EncoderConfigMixin", "encoder_config"]

@@ -145,7 +145,9 @@ class SapaEfficientNetLiteBackbone(BackboneMixin, PreTrainedModel):
         maps = tuple(
             stage for name, stage in zip(self.stage_names, stages, strict=True) if name in self.out_features
         )
-        output = BackboneOutput(feature_maps=maps, hidden_states=stages if wanted else None)
+        output = BackboneOutput(feature_maps=maps)  # type: ignore[arg-type]  # written for FloatTensor
+        if wanted:
+            output["hidden_states"] = stages
         as_dict = self.config.return_dict if return_dict is None else return_dict
         return output if as_dict else output.to_tuple()
 

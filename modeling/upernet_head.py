@@ -28,7 +28,9 @@ class SapaUperNetHead(UperNetHead):
             build_upsampler(config.upsampler, width, width, **config_options(config)) for _ in in_channels[1:]
         )
 
-    def forward(self, encoder_hidden_states: tuple[torch.Tensor, ...]) -> torch.Tensor:
+    def forward(  # type: ignore[override]  # whose annotation says a tensor
+        self, encoder_hidden_states: tuple[torch.Tensor, ...]
+    ) -> torch.Tensor:
         """Classify every pixel of the finest map.
 
         Args:
@@ -37,8 +39,8 @@ class SapaUperNetHead(UperNetHead):
         Returns:
             Logits (B, num_labels, H/4, W/4).
         """
-        finer = zip(self.lateral_convs, encoder_hidden_states[:-1], strict=True)
-        guides = [convolution(stage) for convolution, stage in finer]
+        pairs = zip(self.lateral_convs, encoder_hidden_states[:-1], strict=True)
+        guides = [convolution(stage) for convolution, stage in pairs]
         levels = [self.psp_forward(encoder_hidden_states)]  # (B, D, H/32, W/32)
         for guide, upsampler in zip(reversed(guides), self.upsamplers, strict=True):
             levels.append(guide + upsampler(guide, levels[-1]))
