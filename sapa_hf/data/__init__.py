@@ -14,7 +14,7 @@ from .depth_transform import DepthTransform
 from .labels import check_labels, reduce_labels
 from .load import load_split
 from .nyu_depth_v2 import NYU_DEPTH_V2
-from .samples import Samples
+from .samples import OnBad, Samples, Target
 from .scenes import SCENES
 from .spec import DatasetSpec, with_local_names
 from .streaming import StreamedSamples
@@ -28,9 +28,11 @@ __all__ = [
     "BadSampleError",
     "DatasetSpec",
     "DepthTransform",
+    "OnBad",
     "Samples",
     "SegmentationTransform",
     "StreamedSamples",
+    "Target",
     "check_labels",
     "collate",
     "decode_depth",

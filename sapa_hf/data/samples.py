@@ -17,6 +17,7 @@ from .spec import DatasetSpec
 logger = logging.getLogger(__name__)
 
 Target = Literal["labels", "depth"]
+OnBad = Literal["raise", "skip"]
 Transform = Callable[[np.ndarray, np.ndarray, np.random.Generator], tuple[np.ndarray, np.ndarray]]
 
 
@@ -45,7 +46,7 @@ class Samples(torch.utils.data.Dataset):
         target: Target = "labels",
         transform: Transform | None = None,
         seed: int = 0,
-        on_bad: Literal["raise", "skip"] = "raise",
+        on_bad: OnBad = "raise",
     ):
         check_choices(spec, target, on_bad)
         self.dataset, self.spec, self.target = dataset, spec, target

@@ -68,14 +68,19 @@ class DatasetSpec:
             raise ValueError(f"depth_scale must be above 0 (metres per stored unit), got {self.depth_scale}")
 
     @property
-    def num_labels(self) -> int:
-        """Number of classes; ValueError where the class names are not known."""
+    def class_names(self) -> dict[int, str]:
+        """Class names by label; ValueError where they are not known."""
         if self.id2label is None:
             raise ValueError(
                 f"the data set {self.name!r} has no class names: give id2label, "
                 'or put an id2label.json ({"0": "name", ...}) into its folder'
             )
-        return len(self.id2label)
+        return self.id2label
+
+    @property
+    def num_labels(self) -> int:
+        """Number of classes; ValueError where the class names are not known."""
+        return len(self.class_names)
 
     @property
     def columns(self) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from itertools import count
-from typing import Any, Literal
+from typing import Any
 
 import datasets
 import numpy as np
@@ -13,7 +13,7 @@ import torch
 from datasets.distributed import split_dataset_by_node
 
 from .decode import BadSampleError
-from .samples import Target, Transform, check_choices, make_sample
+from .samples import OnBad, Target, Transform, check_choices, make_sample
 from .spec import DatasetSpec
 
 logger = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ class StreamedSamples(torch.utils.data.IterableDataset):
         seed: int = 0,
         rank: int = 0,
         world_size: int = 1,
-        on_bad: Literal["raise", "skip"] = "raise",
+        on_bad: OnBad = "raise",
         start: int = 0,
         target: Target = "labels",
         batch_size: int = 1,
@@ -74,7 +74,9 @@ class StreamedSamples(torch.utils.data.IterableDataset):
         """Yield this worker's samples."""
         worker = torch.utils.data.get_worker_info()
         number, workers = (worker.id, worker.num_workers) if worker else (0, 1)
-        waiting = []  # keys of unreadable rows that the next readable one stands in for
+        waiting: list[
+            tuple[int, int]
+        ] = []  # keys of unreadable rows that the next readable one stands in for
         for used, (epoch, index, row) in enumerate(self._rows(), -self.start):
             mine = used >= 0 and used // self.batch_size % workers == number
             keys = waiting + [(epoch, index)] * mine

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any
 
 import datasets
 import numpy as np
 
 from .decode import BadSampleError
-from .samples import Target, check_choices, read_depth, read_labels
+from .samples import OnBad, Target, check_choices, read_depth, read_labels
 from .spec import DatasetSpec
 
 logger = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ def survey_split(
     spec: DatasetSpec,
     target: Target = "labels",
     *,
-    on_bad: Literal["raise", "skip"] = "raise",
+    on_bad: OnBad = "raise",
     train: bool = False,
     limit: int | None = None,
     depth_range: tuple[float, float] = (0.0, float("inf")),
@@ -154,7 +154,7 @@ def _encoding_hint(spec: DatasetSpec, ignored: int) -> str:
 
 def _named(classes: np.ndarray, spec: DatasetSpec) -> str:
     """Name a few classes with their numbers."""
-    text = ", ".join(f"{c} ({spec.id2label[int(c)]!r})" for c in classes[:FEW])
+    text = ", ".join(f"{c} ({spec.class_names[int(c)]!r})" for c in classes[:FEW])
     return text + (f" and {len(classes) - FEW} more" if len(classes) > FEW else "")
 
 

@@ -8,6 +8,8 @@ and has aliases. Photometric distortion rounds to 8 bits where the original trun
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from PIL import Image
 
@@ -36,13 +38,13 @@ class SegmentationTransform:
     def __init__(
         self,
         crop_size: int | tuple[int, int],
-        scale: tuple[float, float] = (0.5, 2.0),
-        base_size: tuple[int, int] = (2048, 512),
+        scale: Sequence[float] = (0.5, 2.0),
+        base_size: Sequence[int] = (2048, 512),
         cat_max_ratio: float = 0.75,
         flip: float = 0.5,
         photometric: bool = True,
-        mean: tuple[float, float, float] = IMAGENET_MEAN,
-        std: tuple[float, float, float] = IMAGENET_STD,
+        mean: Sequence[float] = IMAGENET_MEAN,
+        std: Sequence[float] = IMAGENET_STD,
         ignore_index: int = 255,
     ):
         self.crop_size = (crop_size, crop_size) if isinstance(crop_size, int) else tuple(crop_size)
@@ -141,7 +143,7 @@ def is_varied(labels: np.ndarray, cat_max_ratio: float, ignore_index: int) -> bo
     return np.count_nonzero(counts) > 1 and counts.max() / counts.sum() < cat_max_ratio
 
 
-def normalization_table(mean: tuple[float, ...], std: tuple[float, ...]) -> np.ndarray:
+def normalization_table(mean: Sequence[float], std: Sequence[float]) -> np.ndarray:
     """Normalised values of the 256 levels, (3, 256) float32, computed as SegformerImageProcessor does."""
     values = (np.arange(256) * (1 / 255)).astype(np.float32)
     return (values - np.asarray(mean, np.float32)[:, None]) / np.asarray(std, np.float32)[:, None]

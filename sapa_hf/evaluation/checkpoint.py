@@ -5,7 +5,7 @@ from typing import Any
 
 from accelerate import Accelerator
 
-from ..data import DatasetSpec
+from ..data import DatasetSpec, OnBad
 from ..load import load_for_photos
 from ..tasks import Task, check_options
 from ..tasks.scoring import score_model, share_of
@@ -21,7 +21,7 @@ def evaluate_checkpoint(
     revision: str | None = None,
     trust_remote_code: bool = False,
     limit: int | None = None,
-    on_bad: str = "raise",
+    on_bad: OnBad = "raise",
     output: str | Path | None = None,
     progress: bool = True,
     **options: Any,

@@ -7,7 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
-from transformers import PreTrainedModel
+from transformers import PretrainedConfig, PreTrainedModel
 
 from sapa_hf.data.transforms import IMAGENET_MEAN, IMAGENET_STD
 
@@ -50,9 +50,20 @@ class Architecture:
         return replace(self, mean=mean, std=std, key_mapping={f"^{kind}.": "backbone."})
 
     @property
+    def config_class(self) -> type[PretrainedConfig]:
+        """The class of the network's config.
+
+        Raises:
+            TypeError: the network names none.
+        """
+        if self.model.config_class is None:
+            raise TypeError(f"{self.model.__name__} must have a config_class, got None: name it there")
+        return self.model.config_class
+
+    @property
     def model_type(self) -> str:
         """The config's `model_type`."""
-        return self.model.config_class.model_type
+        return self.config_class.model_type
 
     def card_template(self) -> str:
         """Read the template of the card."""

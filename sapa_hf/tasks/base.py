@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from accelerate import Accelerator
@@ -13,10 +13,11 @@ from torch.utils.data import Dataset, IterableDataset
 from transformers import PreTrainedModel
 from transformers.image_processing_utils import BaseImageProcessor
 
-from sapa_hf.data import DatasetSpec
+from sapa_hf.data import DatasetSpec, OnBad
 
 from .architecture import Architecture, Figure
 from .scoring import Inference, Predictor, Scores
+from .shares import IndexedSamples
 from .table import figures_table
 
 if TYPE_CHECKING:  # training is built upon tasks, not the other way round
@@ -83,7 +84,7 @@ class Task(ABC):
 
     @classmethod
     @abstractmethod
-    def samples(cls, spec: DatasetSpec, split: str, on_bad: str = "raise") -> Sequence[dict]:
+    def samples(cls, spec: DatasetSpec, split: str, on_bad: OnBad = "raise") -> IndexedSamples:
         """Open a split of a data set: dicts with id, image (H, W, 3) uint8, labels and skipped."""
 
     @classmethod  # noqa: B027 (most tasks have nothing to refuse)
@@ -187,11 +188,11 @@ class Task(ABC):
         """Give how much a micro-batch counts in its step, such as its valid pixels."""
 
     @abstractmethod
-    def evaluate(self, model: PreTrainedModel, accelerator: Accelerator) -> dict[str, float | list]:
+    def evaluate(self, model: PreTrainedModel, accelerator: Accelerator) -> dict[str, Any]:
         """Score the model in the middle of a run; all ranks call this and get the same figures."""
 
     @abstractmethod
-    def evaluate_final(self, model: PreTrainedModel, accelerator: Accelerator) -> dict[str, float | list]:
+    def evaluate_final(self, model: PreTrainedModel, accelerator: Accelerator) -> dict[str, Any]:
         """Score the finished model on the final split; all ranks call this."""
 
     @abstractmethod

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from accelerate import Accelerator
@@ -14,8 +14,10 @@ from transformers import PreTrainedModel
 
 from sapa_hf.data import (
     DatasetSpec,
+    OnBad,
     Samples,
     StreamedSamples,
+    Target,
     collate,
     get_spec,
     load_split,
@@ -34,7 +36,7 @@ class ImageTask(Task):
         target: which map, "labels" or "depth".
     """
 
-    target: str
+    target: ClassVar[Target]
 
     @abstractmethod
     def transform(self) -> Callable:
@@ -45,7 +47,7 @@ class ImageTask(Task):
         """Draw a sample beside what was predicted for it."""
 
     @classmethod
-    def samples(cls, spec: DatasetSpec, split: str, on_bad: str = "raise") -> Samples:
+    def samples(cls, spec: DatasetSpec, split: str, on_bad: OnBad = "raise") -> Samples:
         """Open a split with the images as they are."""
         return Samples(load_split(spec, split), spec, target=cls.target, on_bad=on_bad)
 
@@ -73,36 +75,33 @@ class ImageTask(Task):
 
     def train_samples(self, start: int, rank: int, world_size: int) -> Samples | StreamedSamples:
         """Give the training split with the recipe's random transform."""
-        data, seed = self.arguments.data, self.arguments.run.seed
-        options = {
-            "target": self.target,
-            "transform": self.transform(),
-            "seed": seed,
-            "on_bad": data.on_bad,
-        }
+        data, seed, transform = self.arguments.data, self.arguments.run.seed, self.transform()
         if not data.streaming:
-            return Samples(self._train_split, self.spec, **options)
+            return Samples(self._train_split, self.spec, self.target, transform, seed, data.on_bad)
         return StreamedSamples(
             self._train_split.shuffle(seed, buffer_size=data.shuffle_buffer),
             self.spec,
-            rank=rank,
-            world_size=world_size,
-            start=start,
+            transform,
+            seed,
+            rank,
+            world_size,
+            data.on_bad,
+            start,
+            self.target,
             batch_size=self.arguments.optimization.batch_size,
             epochs=None,
-            **options,
         )
 
     def collate(self, items: list[dict]) -> dict[str, Any]:
         """Join samples."""
         return collate(items)
 
-    def evaluate(self, model: PreTrainedModel, accelerator: Accelerator) -> dict[str, float | list]:
+    def evaluate(self, model: PreTrainedModel, accelerator: Accelerator) -> dict[str, Any]:
         """Score whole images of the evaluation split."""
         limit = self.arguments.evaluation.eval_limit
         return self._score(model, accelerator, self._eval_samples, limit)
 
-    def evaluate_final(self, model: PreTrainedModel, accelerator: Accelerator) -> dict[str, float | list]:
+    def evaluate_final(self, model: PreTrainedModel, accelerator: Accelerator) -> dict[str, Any]:
         """Score whole images of the final split."""
         return self._score(model, accelerator, self._final_samples)
 
@@ -147,7 +146,7 @@ class ImageTask(Task):
 
     def _score(
         self, model: PreTrainedModel, accelerator: Accelerator, samples: Samples, limit: int | None = None
-    ) -> dict[str, float | list]:
+    ) -> dict[str, Any]:
         """Score images, shared out over the ranks."""
         return score_model(
             model, samples, self._inference, self._run_scores(), limit=limit, **share_of(accelerator)

@@ -10,7 +10,6 @@ from PIL import Image
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.image_processing_utils import BaseImageProcessor
-from transformers.utils import ModelOutput
 
 from sapa_hf.data.transforms import resized_size
 
@@ -43,12 +42,14 @@ class PhotoInput:
             and takes the usual one where short_side or a scale decides.
 
     Attributes:
+        output: what the model's output calls the prediction.
         usual: the multiple that models of this kind are best at.
 
     Raises:
         ValueError: a size makes no sense, or the processor has a step that is not supported.
     """
 
+    output: str
     usual = 1
 
     def __init__(
@@ -72,7 +73,7 @@ class PhotoInput:
         multiple = self._multiple()
         if self.short_side:
             size = f"short side {self.short_side}, long side at most {self.max_side}"
-        elif self.short_side == 0 or not self.processor.do_resize:
+        elif self.short_side == 0 or not self._resizes:
             size = "the photo's own"
         else:
             fields = dict(getattr(self.processor, "size", None) or {})
@@ -84,7 +85,7 @@ class PhotoInput:
         if self.short_side:
             size = resized_size(shape, (self.max_side, self.short_side), scale)
         else:
-            size = tuple(shape) if self.short_side == 0 else self._processed_size(shape)
+            size = shape if self.short_side == 0 else self._processed_size(shape)
             if scale != 1:
                 size = resized_size(size, (max(size), min(size)), scale)
         multiple = self._multiple(scale)
@@ -101,15 +102,18 @@ class PhotoInput:
         resized = Image.fromarray(image).resize((width, height), resample)
         return self._process(np.asarray(resized), do_resize=False)
 
-    def run(self, model: nn.Module, pixel_values: Tensor, name: str) -> ModelOutput:
+    def run(self, model: nn.Module, pixel_values: Tensor, name: str) -> Tensor:
         """Run a model on what enters it, (1, 3, h, w), in the model's precision.
+
+        Returns:
+            Its prediction, float32.
 
         Raises:
             ValueError: the model cannot take this size; the message calls the photo `name`.
         """
         first = next(model.parameters())
         try:
-            return model(pixel_values=pixel_values.to(first.device, first.dtype))
+            output = model(pixel_values=pixel_values.to(first.device, first.dtype))
         except torch.OutOfMemoryError:
             raise
         except RuntimeError as error:
@@ -118,6 +122,7 @@ class PhotoInput:
                 f"{name}: the model cannot compute an input of {height} x {width} pixels ({error}): choose "
                 "another short_side"
             ) from error
+        return getattr(output, self.output).float()
 
     def enlarged(self, image: np.ndarray) -> np.ndarray:
         """Repeat the last row and column of a photo that would enter the model below 32 pixels."""
@@ -125,6 +130,11 @@ class PhotoInput:
         if not any(missing) or min(self.input_size(image.shape[:2])) >= SMALLEST:
             return image
         return np.pad(image, ((0, missing[0]), (0, missing[1]), (0, 0)), mode="edge")
+
+    @property
+    def _resizes(self) -> bool:
+        """Whether the processor may change a photo's size."""
+        return bool(getattr(self.processor, "do_resize", True))
 
     def _multiple(self, scale: float = 1.0) -> int:
         if self.multiple is not None:
@@ -141,13 +151,14 @@ class PhotoInput:
 
     def _processed_size(self, shape: tuple[int, int]) -> tuple[int, int]:
         """Ask the processor for a photo's size in the model; (0, 0) for a photo that is too small for it."""
-        if not self.processor.do_resize:
-            return tuple(shape)
+        if not self._resizes:
+            return shape
         try:
             values = self._process(np.zeros((*shape, 3), np.uint8), do_rescale=False, do_normalize=False)
         except ValueError:
             return 0, 0
-        return tuple(values.shape[-2:])
+        height, width = values.shape[-2:]
+        return height, width
 
     def _check_processor(self) -> None:
         """Refuse steps that are not supported, and a processor that cannot prepare a photo at all."""

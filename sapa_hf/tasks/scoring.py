@@ -1,7 +1,7 @@
 """The loop of every evaluation: predict, measure, and sum over all processes."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol
 
@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from ..eval_mode import eval_mode
-from .shares import image_shares, same
+from .shares import IndexedSamples, image_shares, same
 
 
 class Inference(Protocol):
@@ -29,12 +29,14 @@ class Inference(Protocol):
 class Predictor(Protocol):
     """A model with its inference, and how its predictions are drawn."""
 
-    inference: Inference
+    @property
+    def inference(self) -> Inference:
+        """How it predicts."""
 
     def predict(self, image: np.ndarray, name: str = "image") -> np.ndarray:
         """Predict a photo (H, W, 3) uint8; errors call it `name`."""
 
-    def pictures(self, image: np.ndarray, prediction: np.ndarray) -> dict[str, Image.Image]:
+    def pictures(self, image: np.ndarray, prediction: np.ndarray, /) -> dict[str, Image.Image]:
         """Draw a prediction: name of a file's kind -> its picture."""
 
 
@@ -52,7 +54,7 @@ class Scores(Protocol):
 
 
 def score_model(
-    model: nn.Module, samples: Sequence[dict], inference: Inference, scores: Scores, **options: Any
+    model: nn.Module, samples: IndexedSamples, inference: Inference, scores: Scores, **options: Any
 ) -> dict:
     """Score a model on a data set.
 
@@ -77,7 +79,7 @@ def score_model(
 
 
 def score_samples(
-    samples: Sequence[dict],
+    samples: IndexedSamples,
     predict: Callable[[dict], np.ndarray],
     scores: Scores,
     *,

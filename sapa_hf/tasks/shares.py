@@ -1,9 +1,20 @@
 """Which images of a data set a process evaluates."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sized
+from typing import Any, Protocol
 
 from torch import Tensor
 from tqdm.auto import tqdm
+
+
+class IndexedSamples(Protocol):
+    """Samples by number: a list of dicts, or `sapa_hf.data.Samples`."""
+
+    def __len__(self) -> int:
+        """Count the samples."""
+
+    def __getitem__(self, index: int, /) -> dict[str, Any]:
+        """Give one."""
 
 
 def same(tensor: Tensor) -> Tensor:
@@ -12,7 +23,7 @@ def same(tensor: Tensor) -> Tensor:
 
 
 def image_shares(
-    samples: Sequence, rank: int, world_size: int, limit: int | None, progress: bool
+    samples: Sized, rank: int, world_size: int, limit: int | None, progress: bool
 ) -> Iterable[int]:
     """Give the indices of this process's images, with a progress bar on rank 0.
 

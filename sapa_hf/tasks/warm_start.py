@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from huggingface_hub.errors import StrictDataclassError
 from transformers import PretrainedConfig, PreTrainedModel
 
+from .architecture import Architecture
+
 if TYPE_CHECKING:  # training is built upon tasks, not the other way round
     from sapa_hf.training.arguments import ModelArguments
 
@@ -18,63 +20,60 @@ logger = logging.getLogger(__name__)
 
 
 def build_model(
-    model_class: type[PreTrainedModel],
+    architecture: Architecture,
     arguments: ModelArguments,
     head: tuple[str, ...],
     classifier: str | tuple[str, ...],
-    key_mapping: dict[str, str] | None = None,
     **fields: Any,
 ) -> PreTrainedModel:
     """Make a model for a data set.
 
     Args:
-        model_class: what to make.
+        architecture: what to make.
         arguments: where to start and how to upsample.
         head: prefixes of the parameters that a checkpoint may lack.
         classifier: prefix of the parameters whose shape there may be that of other classes; () is none.
-        key_mapping: patterns of a checkpoint's names and what replaces them; see `from_pretrained`.
         fields: config fields that the data set decides, such as id2label.
 
     Raises:
         ValueError: for a config field that does not exist, or a checkpoint that lacks more than a head.
     """
-    config_class = model_class.config_class
+    model_class, config_class = architecture.model, architecture.config_class
+    checkpoint, revision = arguments.checkpoint, arguments.checkpoint_revision or "main"
     fields = fields | _upsampler_fields(arguments) | _checked(arguments.model_config, config_class)
-    if arguments.checkpoint is None:
+    if checkpoint is None:
         model = model_class(_make_config(lambda: config_class(**fields)))
         logger.info("from scratch: %d parameters", model.num_parameters())
         return model
-    source = {
-        "pretrained_model_name_or_path": arguments.checkpoint,
-        "revision": arguments.checkpoint_revision or "main",
-    }
     try:
-        config = _make_config(lambda: config_class.from_pretrained(**source, **fields))
+        config = _make_config(lambda: config_class.from_pretrained(checkpoint, revision=revision, **fields))
     except OSError as error:
         raise ValueError(
-            f"checkpoint {arguments.checkpoint!r} cannot be read ({error}): give a local folder, "
+            f"checkpoint {checkpoint!r} cannot be read ({error}): give a local folder, "
             "or checkpoint=null to start from random weights"
         ) from error
-    _check_encoder(config, fields, arguments.checkpoint)
-    model, keys = model_class.from_pretrained(
-        **source,
+    _check_encoder(config, fields, checkpoint)
+    loaded: Any = model_class.from_pretrained(  # a pair, which transformers does not annotate
+        checkpoint,
+        revision=revision,
         config=config,
         output_loading_info=True,
         ignore_mismatched_sizes=True,
-        key_mapping=key_mapping,
+        key_mapping=architecture.key_mapping,
     )
+    model, keys = loaded
     reshaped = [key for key, *_ in keys["mismatched_keys"]]
     wrong = [key for key in keys["missing_keys"] if not key.startswith(head)]
     wrong += [key for key in reshaped if not key.startswith(classifier)]
     if wrong:
         raise ValueError(
-            f"checkpoint {arguments.checkpoint} does not fit this model: {len(wrong)} parameters are missing "
+            f"checkpoint {checkpoint} does not fit this model: {len(wrong)} parameters are missing "
             f"or have another shape, such as {sorted(wrong)[0]}; does model_config describe the checkpoint?"
         )
     new = sorted({*keys["missing_keys"], *reshaped})
     groups = Counter(".".join(key.split(".")[:2]) for key in new)
     summary = ", ".join(f"{name} ({count})" for name, count in sorted(groups.items())) or "none"
-    logger.info("from %s: new parameters and buffers: %s", arguments.checkpoint, summary)
+    logger.info("from %s: new parameters and buffers: %s", checkpoint, summary)
     logger.info("new: %s; not used: %s", ", ".join(new), ", ".join(sorted(keys["unexpected_keys"])) or "none")
     return model
 
@@ -118,6 +117,7 @@ def _checked(
             raise ValueError(f"{place}.{key}: {key} is a key of its own, set it there")
     encoder = fields.get("backbone_config")
     if isinstance(encoder, dict):
-        made = config_class(backbone_config={"model_type": encoder.get("model_type")}).backbone_config
+        chosen: dict[str, Any] = {"backbone_config": {"model_type": encoder.get("model_type")}}
+        made = config_class(**chosen).backbone_config
         _checked(encoder, type(made), f"{place}.backbone_config")
     return fields

@@ -139,11 +139,10 @@ class DepthTask(ImageTask):
     def build_model(self) -> PreTrainedModel:
         """Make the model from scratch, from depth weights or from an ImageNet encoder."""
         model = build_model(
-            self.architecture.model,
+            self.architecture,
             self.arguments.model,
             self.head,
             classifier=(),
-            key_mapping=self.architecture.key_mapping,
         )
         freeze(model, self.arguments.model.frozen)
         self._range = model.config.min_depth, model.config.max_depth

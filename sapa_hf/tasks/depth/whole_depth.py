@@ -30,6 +30,8 @@ class WholeDepth(PhotoInput):
         ValueError: see `PhotoInput`.
     """
 
+    output = "predicted_depth"
+
     def __init__(
         self,
         processor: BaseImageProcessor | None = None,
@@ -66,9 +68,9 @@ class WholeDepth(PhotoInput):
         """
         photo = self.enlarged(image)
         pixel_values = self.pixel_values(photo)
-        depth = self.run(model, pixel_values, name).predicted_depth.float()  # (1, h, w)
+        depth = self.run(model, pixel_values, name)  # (1, h, w)
         if self.flip:
-            mirrored = self.run(model, pixel_values.flip(-1), name).predicted_depth.float()
+            mirrored = self.run(model, pixel_values.flip(-1), name)
             depth = (depth + mirrored.flip(-1)) / 2
         if not torch.isfinite(depth).all():
             raise ValueError(

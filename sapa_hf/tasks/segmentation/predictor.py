@@ -54,5 +54,5 @@ class SegmentationPredictor:
 
 def class_names(model: PreTrainedModel) -> dict[int, str]:
     """Name what a model tells apart; one label is told from the background."""
-    names = dict(model.config.id2label)
+    names = {int(number): name for number, name in (model.config.id2label or {}).items()}
     return {0: "background", 1: names[0]} if len(names) == 1 else names

@@ -35,7 +35,7 @@ def per_class_table(per_class: Sequence[Mapping]) -> str:
     cells = [
         [
             f"{row['id']:>3} {row['name']}",
-            *(figure.text((row | {"share": row["pixels"] / pixels})[figure.key]) for figure in CLASS),
+            *(figure.text({**row, "share": row["pixels"] / pixels}[figure.key]) for figure in CLASS),
         ]
         for row in per_class
     ]

@@ -74,9 +74,9 @@ class SegmentationTask(ImageTask):
         return WholeImage(processor, **options)
 
     @classmethod
-    def scores(cls, spec: DatasetSpec) -> SegmentationScores:
-        """Make the running scores of a data set's classes."""
-        return SegmentationScores(spec.num_labels, spec.ignore_index, spec.id2label)
+    def scores(cls, spec: DatasetSpec, **options: Any) -> SegmentationScores:
+        """Make the running scores of a data set's classes, which have no options."""
+        return SegmentationScores(spec.num_labels, spec.ignore_index, spec.id2label, **options)
 
     @classmethod
     def predictor(
@@ -122,13 +122,12 @@ class SegmentationTask(ImageTask):
 
     def build_model(self) -> PreTrainedModel:
         """Make the model from scratch, from weights of its kind or from an ImageNet encoder."""
-        id2label = self.spec.id2label
+        id2label = self.spec.class_names
         return build_model(
-            self.architecture.model,
+            self.architecture,
             self.arguments.model,
             self.head,
             classifier=tuple(f"{head}classifier" for head in self.head),
-            key_mapping=self.architecture.key_mapping,
             id2label=id2label,
             label2id={label: number for number, label in id2label.items()},
             semantic_loss_ignore_index=self.spec.ignore_index,
@@ -151,8 +150,8 @@ class SegmentationTask(ImageTask):
         data = self.arguments.data
         return SegmentationTransform(
             data.crop,
-            scale=tuple(data.scale),
-            base_size=tuple(data.base_size),
+            scale=data.scale,
+            base_size=data.base_size,
             cat_max_ratio=data.cat_max_ratio,
             flip=data.flip,
             photometric=data.photometric,
@@ -178,4 +177,4 @@ class SegmentationTask(ImageTask):
             "prediction": overlay(image, prediction, colours),
         }
         strip = comparison_strip(panels, height=max(PICTURE_HEIGHT, len(image)))
-        return with_legend(strip, legend_for([labels, prediction], self.spec.id2label, colours))
+        return with_legend(strip, legend_for([labels, prediction], self.spec.class_names, colours))

@@ -1,18 +1,18 @@
 """The least that a segmentation model must beat: one class everywhere."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
 from sapa_hf.data.labels import check_labels
 
 from ..scoring import score_samples
-from ..shares import image_shares
+from ..shares import IndexedSamples, image_shares
 from .scores import SegmentationScores
 
 
 def evaluate_constant(
-    samples: Sequence[dict],
+    samples: IndexedSamples,
     label: int,
     *,
     num_labels: int,
@@ -42,7 +42,7 @@ def evaluate_constant(
 
 
 def most_common_label(
-    samples: Sequence[dict], *, num_labels: int, ignore_index: int = 255, limit: int | None = None
+    samples: IndexedSamples, *, num_labels: int, ignore_index: int = 255, limit: int | None = None
 ) -> int:
     """Find the class with the most pixels, for `evaluate_constant`; best taken from the training split."""
     pixels = np.zeros(num_labels, np.int64)

@@ -34,6 +34,7 @@ class WholeImage(PhotoInput):
         ValueError: a scale is not positive, or see `PhotoInput`.
     """
 
+    output = "logits"
     usual = MULTIPLE
 
     def __init__(
@@ -74,9 +75,9 @@ class WholeImage(PhotoInput):
         photo, views = self.enlarged(image), []
         for scale in self.scales:
             pixel_values = self.pixel_values(photo, scale)
-            views.append(self.run(model, pixel_values, name).logits.float())  # (1, N, h/4, w/4)
+            views.append(self.run(model, pixel_values, name))  # (1, N, h/4, w/4)
             if self.flip:
-                views.append(self.run(model, pixel_values.flip(-1), name).logits.float().flip(-1))
+                views.append(self.run(model, pixel_values.flip(-1), name).flip(-1))
         if not all(torch.isfinite(view).all() for view in views):
             raise ValueError(
                 f"{name}: the model's logits are not finite; its weights or its precision are at fault"
