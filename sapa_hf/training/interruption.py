@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Callable, Collection
 from multiprocessing.process import BaseProcess
+from typing import Any
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 PATIENCE = 10.0  # seconds that data workers have to end by themselves
@@ -16,7 +17,7 @@ class Interruption:
 
     def __init__(self):
         self.requested = False
-        self._previous = {}
+        self._previous: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Interruption:
         self._previous = {number: signal.signal(number, self._note) for number in SIGNALS}
@@ -52,10 +53,15 @@ def end_workers(workers: Collection[BaseProcess], shut_down: Callable[[], None])
     """
     if not workers:
         return
+
+    def kill() -> None:
+        for worker in workers:
+            worker.kill()
+
     in_main = hasattr(signal, "SIGCHLD") and threading.current_thread() is threading.main_thread()
     # torch's handler would raise an error when a worker is killed.
     handler = signal.signal(signal.SIGCHLD, signal.SIG_DFL) if in_main else None
-    killer = threading.Timer(PATIENCE, lambda: [worker.kill() for worker in workers])
+    killer = threading.Timer(PATIENCE, kill)
     killer.daemon = True
     killer.start()
     try:

@@ -32,7 +32,7 @@ class Journal:
     def __init__(self, accelerator: Accelerator, folder: RunFolder, run: RunArguments, progress: Progress):
         self.accelerator, self.folder, self.run, self.progress = accelerator, folder, run, progress
         self.images, self.seconds = 0, 0.0
-        self.bar: tqdm | None = None
+        self.bar: tqdm  # from open_bar on
         # The curves of steps that a resumed run takes again are hidden.
         purge = {"tensorboard": {"purge_step": progress.step + 1}} if progress.step else {}
         accelerator.init_trackers(

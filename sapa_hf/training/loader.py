@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from itertools import islice
 from multiprocessing import active_children
 
@@ -20,7 +20,7 @@ from .sampler import MicroBatches
 
 def steps_of_batches(
     task: Task, arguments: Arguments, progress: Progress, accelerator: Accelerator
-) -> Iterator[list[dict]]:
+) -> Generator[list[dict], None, None]:
     """Yield, for every remaining step, the list of this rank's micro-batches.
 
     Close the generator: its data workers then end, even those that hang.
@@ -29,24 +29,23 @@ def steps_of_batches(
     steps, accumulation = optimization.max_steps - progress.step, optimization.gradient_accumulation_steps
     rank, world_size = accelerator.process_index, accelerator.num_processes
     samples = task.train_samples(progress.samples_seen // world_size, rank, world_size)
-    if isinstance(samples, IterableDataset):
-        order = {"batch_size": optimization.batch_size}
-    else:
-        order = {
-            "batch_sampler": MicroBatches(
-                len(samples),
-                optimization.batch_size,
-                steps,
-                accumulation,
-                start=progress.samples_seen,
-                seed=seed,
-                rank=rank,
-                world_size=world_size,
-            )
-        }
+    batch_size, order = optimization.batch_size, None
+    if not isinstance(samples, IterableDataset):
+        batch_size = 1  # as DataLoader wants it where the order makes the batches
+        order = MicroBatches(
+            len(samples),  # type: ignore[arg-type]  # torch's Dataset leaves out its own __len__
+            optimization.batch_size,
+            steps,
+            accumulation,
+            start=progress.samples_seen,
+            seed=seed,
+            rank=rank,
+            world_size=world_size,
+        )
     loader = DataLoader(
         samples,
-        **order,
+        batch_size,
+        batch_sampler=order,
         collate_fn=task.collate,
         num_workers=arguments.data.num_workers,
         pin_memory=accelerator.device.type == "cuda",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import closing
 from pathlib import Path
 
@@ -162,7 +162,7 @@ class Trainer:
             progress.best_metric = progress.best_step = progress.best_weights = None
         return progress
 
-    def _steps(self, interruption: Interruption) -> Iterator[StepResult]:
+    def _steps(self, interruption: Interruption) -> Generator[StepResult, None, None]:
         """Take the remaining steps one by one, and count them."""
         progress, images = self.progress, self._images_per_step()
         began = time.perf_counter()

@@ -17,8 +17,9 @@ def build_optimizer(
     groups = parameter_groups(model, arguments, head)
     if arguments.optimizer == "sgd":
         return torch.optim.SGD(groups, lr=arguments.learning_rate, momentum=arguments.momentum)
+    mean, square = arguments.betas
     return torch.optim.AdamW(
-        groups, lr=arguments.learning_rate, betas=tuple(arguments.betas), eps=arguments.adam_epsilon
+        groups, lr=arguments.learning_rate, betas=(mean, square), eps=arguments.adam_epsilon
     )
 
 

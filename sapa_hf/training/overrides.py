@@ -22,20 +22,19 @@ def read_overrides(tokens: Sequence[str]) -> list[tuple[str, Any]]:
     Raises:
         ValueError: for an unknown key, a value of the wrong type, or a value without a key.
     """
-    pairs: list[tuple[str, list[str] | str | bool]] = []
-    flag_open = False  # whether the last flag may still take values
+    pairs: list[tuple[str, list[str] | str]] = []
+    open_flag: list[str] | None = None  # the values of the last flag, while it may still take more
     for token in tokens:
         name, equals, value = token.removeprefix("--").partition("=")
         if token.startswith("--"):
             key = check_key(name.replace("-", "_"), f"argument {token!r}")
-            pairs.append((key, value if equals else True))
-            flag_open = not equals
-        elif equals and (not flag_open or name.partition(".")[0] in TYPES):
+            open_flag = None if equals else []
+            pairs.append((key, value if open_flag is None else open_flag))
+        elif equals and (open_flag is None or name.partition(".")[0] in TYPES):
             pairs.append((check_key(name, f"argument {token!r}"), value))
-            flag_open = False
-        elif flag_open:  # the first value of a flag, or one more of its list
-            key, before = pairs.pop()
-            pairs.append((key, [token] if before is True else [*before, token]))
+            open_flag = None
+        elif open_flag is not None:
+            open_flag.append(token)
         else:
             raise ValueError(f"argument {token!r}: write key=value or --key value; the recipe comes first")
     return [(key, _read(key, value)) for key, value in pairs]
@@ -53,7 +52,9 @@ def assign(settings: dict[str, Any], key: str, value: Any) -> None:
         return
     if not is_mapping(TYPES[name]):
         raise ValueError(f"`{name}` is not a mapping, so `{key}` does not exist: set `{name}` itself")
-    place, last, way = settings, name, name
+    place: dict[Any, Any] = settings
+    last: str | int = name
+    way = name
     for part in path:
         inner = {} if place.get(last) is None else place[last]
         if not isinstance(inner, dict):
@@ -77,10 +78,10 @@ def check_key(key: object, where: str) -> str:
     raise ValueError(f"{where}: unknown key {str(key)!r}; {hint}")
 
 
-def _read(key: str, value: list[str] | str | bool) -> Any:
+def _read(key: str, value: list[str] | str) -> Any:
     """Read the text of one override; an entry of a mapping is whatever YAML makes of it."""
     kind = Any if "." in key else TYPES[key]
-    if value is True:
+    if value == []:
         if kind is bool or kind is Any:
             return True
         raise ValueError(f"`--{key}` needs a value: write {key}=VALUE")

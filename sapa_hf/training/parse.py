@@ -67,7 +67,8 @@ def help_text() -> str:
         "An entry of a mapping is set by key.entry=value.",
     ]
     for name, group in GROUPS.items():
-        lines += ["", f"{name}: {group.__doc__.splitlines()[0]}"]
+        meaning = (group.__doc__ or "").partition("\n")[0]
+        lines += ["", f"{name}: {meaning}"]
         lines += [line for entry in fields(group) for line in _help_lines(entry)]
     return "\n".join(textwrap.fill(line, 110, subsequent_indent=" " * 8) for line in lines)
 

@@ -44,7 +44,9 @@ def check_randomness_restored(checkpoint: Path, rank: int) -> None:
         states = load(file)
         restored = (
             tuple(states["random_state"]) == random.getstate()
-            and np.array_equal(states["numpy_random_seed"][1], np.random.get_state(legacy=True)[1])
+            and np.array_equal(
+                states["numpy_random_seed"][1], np.random.get_state(legacy=False)["state"]["key"]
+            )
             and torch.equal(states["torch_manual_seed"], torch.get_rng_state())
         )
     except Exception as error:
