@@ -41,7 +41,8 @@ def command_line(
     """
 
     def decorate(main: Callable[[Sequence[str] | None], int | None]) -> Callable:
-        name = Path(main.__code__.co_filename).stem
+        file = Path(main.__code__.co_filename)
+        name = file.parent.name if file.stem == "__main__" else file.stem
 
         @wraps(main)
         def guarded(arguments: Sequence[str] | None = None) -> int | None:

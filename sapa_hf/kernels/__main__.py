@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from sapa_hf.command_line import FAILURE, argument_parser, command_line
 from sapa_hf.modeling.kernel_folder import fitting_variants
 
 from .builder import build
@@ -13,13 +14,14 @@ from .compilers import BuildError, find_nvcc
 from .local import default_output, local_build
 
 
+@command_line()
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line: `build` compiles, `where` prints what would be used.
 
     Returns:
-        The exit status: 0; 1 where the kernel cannot be compiled; 2 where an argument is wrong.
+        The exit status: 0; 1 where the kernel cannot be compiled.
     """
-    parser = argparse.ArgumentParser(prog="python -m sapa_hf.kernels", description=__doc__)
+    parser = argument_parser(__doc__, prog="python -m sapa_hf.kernels")
     commands = parser.add_subparsers(dest="command", required=True)
     command = commands.add_parser("build", help="compile the kernel")
     command.add_argument(
@@ -48,11 +50,8 @@ def _build(chosen: argparse.Namespace) -> int:
         for backend in ("cpu",) if without_cuda else ("cpu", "cuda"):
             print(build(backend, chosen.output or default_output(), chosen.compiler, chosen.nvcc))
     except BuildError as error:
-        print(error, file=sys.stderr)
-        return 1
-    except OSError as error:  # a named compiler that is not there, an output that cannot be written
-        print(f"The kernel cannot be built: {error}", file=sys.stderr)
-        return 2
+        print(error, file=sys.stderr)  # with the compiler's own lines
+        return FAILURE
     if without_cuda:
         print(f"No CUDA kernel: {without_cuda}.")
     return 0

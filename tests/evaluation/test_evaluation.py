@@ -22,6 +22,7 @@ from sapa_hf.tasks.segmentation import (
     overall_table,
     per_class_table,
 )
+from sapa_hf.tasks.segmentation import whole_image
 from sapa_hf.tasks.segmentation.whole_image import decide
 
 SCORES = ("mean_iou", "mean_accuracy", "overall_accuracy", "boundary_iou")
@@ -70,6 +71,15 @@ def test_views_are_averaged_as_probabilities(chunk):
     assert (
         labels == sum(resized).argmax(1)[0]
     ).float().mean() > 0.999  # float32 may break a near tie otherwise
+
+
+def test_averaging_views_a_band_of_rows_at_a_time_changes_nothing(monkeypatch):
+    views = [torch.randn(1, 5, 8, 8).double(), 3 * torch.randn(1, 5, 12, 16).double()]
+    resized = [F.interpolate(view, (45, 30), mode="bilinear").softmax(1) for view in views]
+    for band in (1, 70, 30 * 44):  # one row, two rows, all but the last
+        monkeypatch.setattr(whole_image, "BAND", band)
+        # softmax is taken where the columns are interpolated too, of the same logits
+        assert (decide(views, (45, 30), 1) == sum(resized).argmax(1)[0]).float().mean() > 0.999
 
 
 def test_flip_makes_the_prediction_of_the_mirrored_photo_the_mirrored_prediction(model):

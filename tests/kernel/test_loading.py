@@ -251,7 +251,9 @@ def test_command_line_names_a_wrong_argument_in_one_line(capsys, tmp_path, wrong
     file = tmp_path / "file"
     file.write_text("")
     arguments = [argument.format(file=file) for argument in wrong]
-    assert command_line.main(["build", "--output", str(tmp_path), *arguments, "--cuda", "no"]) == 2
+    with pytest.raises(SystemExit) as end:
+        command_line.main(["build", "--output", str(tmp_path), *arguments, "--cuda", "no"])
+    assert end.value.code == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert arguments[1].removesuffix("/kernel") in line
 

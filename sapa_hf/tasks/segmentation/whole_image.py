@@ -1,6 +1,6 @@
 """Segmentation of a whole photo at its own size, in memory that does not grow with the number of classes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from transformers.image_processing_utils import BaseImageProcessor
 from ..photo_input import ROUNDED, PhotoInput
 
 MULTIPLE = 32  # at exact multiples every stage of SegFormer's pyramid is exactly twice the next
+BAND = 1 << 20  # pixels of a photo whose views are averaged at once
 
 
 class WholeImage(PhotoInput):
@@ -117,13 +118,36 @@ def decide(views: Sequence[Tensor], size: tuple[int, int], chunk: int) -> Tensor
     Returns:
         Class indices, int32 (height, width); the first of equals.
     """
-    scores = _resized(views[0], size, chunk) if len(views) == 1 else _probabilities(views, size, chunk)
-    best = torch.full(size, -torch.inf, device=views[0].device)
-    labels = torch.zeros(size, dtype=torch.int32, device=views[0].device)
-    for number, score in enumerate(scores):  # (height, width); far quicker than max over a class dimension
+    if len(views) == 1:
+        return _best(_resized(views[0], size, chunk))
+    labels = torch.empty(size, dtype=torch.int32, device=views[0].device)
+    height = max(1, BAND // size[1])  # rows at once: every view needs maps of the photo's width
+    for top in range(0, size[0], height):
+        rows = torch.arange(top, min(top + height, size[0]), device=labels.device)
+        bands = [_rows(view, rows, size[0]) for view in views]  # (1, N, rows, w)
+        labels[top : top + height] = _best(_probabilities(bands, (len(rows), size[1]), chunk))
+    return labels
+
+
+def _best(scores: Iterable[Tensor]) -> Tensor:
+    """Number the class of the highest score (height, width) at each pixel; the first of equals, int32."""
+    best = labels = None
+    for number, score in enumerate(scores):  # far quicker than max over a class dimension
+        if best is None:
+            best, labels = score.clone(), torch.zeros_like(score, dtype=torch.int32)
+            continue
         labels.masked_fill_(score > best, number)
         torch.maximum(best, score, out=best)
     return labels
+
+
+def _rows(logits: Tensor, rows: Tensor, height: int) -> Tensor:
+    """Resize logits (1, N, h, w) bilinearly along h to `height` rows, and make only those named."""
+    last = logits.shape[2] - 1
+    place = ((rows + 0.5) * (logits.shape[2] / height) - 0.5).clamp(min=0)
+    above = place.long().clamp(max=last)
+    share = (place - above).to(logits.dtype)[:, None]  # (rows, 1)
+    return torch.lerp(logits[:, :, above], logits[:, :, (above + 1).clamp(max=last)], share)
 
 
 def _probabilities(views: Sequence[Tensor], size: tuple[int, int], chunk: int) -> Iterator[Tensor]:
