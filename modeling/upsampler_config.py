@@ -73,20 +73,34 @@ class UpsamplerConfig:
         return made
 
 
-def check_config(config: Any) -> None:
-    """Refuse `UpsamplerFields`, of a config or a recipe, that do not fit.
+def check_config(config: Any, model: str | None = None) -> None:
+    """Refuse `UpsamplerFields`, of a config or a recipe, that do not fit the model.
+
+    Args:
+        config: Holds the fields.
+        model: What an error calls the model; None is the name of the config's class.
 
     Raises:
         TypeError: A field has the wrong type.
         ValueError: A field has a wrong value, or the upsampler needs what these models' encoders do not have.
     """
-    check_name(config.upsampler)
+    check_fields(config)
     if UPSAMPLERS[config.upsampler].needs_indices:
         raise ValueError(
             f"upsampler={config.upsampler!r} needs the indices of its encoder's 2 x 2 max pooling, and the "
-            f"encoder of {type(config).__name__} has none. Choose another, or use "
+            f"encoder of {model or type(config).__name__} has none. Choose another, or use "
             f"build_upsampler({config.upsampler!r}, ...) in a model that pools so."
         )
+
+
+def check_fields(config: Any) -> None:
+    """Refuse `UpsamplerFields` that fit no model.
+
+    Raises:
+        TypeError: A field has the wrong type.
+        ValueError: A field has a wrong value.
+    """
+    check_name(config.upsampler)
     check_options(**config_options(config))
 
 

@@ -41,7 +41,7 @@ def load_model(
         FileNotFoundError: there is no such folder, or something is missing in it.
         OSError: there is no such model on the Hub, or it has no safetensors weights.
         ValueError: remote code without a full commit, an unknown task, a config that asks for compiled code,
-            weights that are not safetensors or not those of the config.
+            weights that are not safetensors or not those of the config, a device that is not there.
     """
     folder = find_folder(name_or_path)
     options = _options(name_or_path, folder, revision, trust_remote_code)
@@ -67,7 +67,7 @@ def load_model(
     except Exception as error:  # transformers and torch raise anything at a config from outside
         raise ValueError(f"the config of {name_or_path} does not fit its model: {error}") from error
     _check_keys(name_or_path, model, keys)
-    return model.to(device).eval()
+    return _placed(model, device).eval()
 
 
 def load_processor(
@@ -119,9 +119,20 @@ def _options(name: str | Path, folder: Path | None, revision: str | None, trust_
     return {"revision": revision or "main", "trust_remote_code": trust_remote_code}
 
 
+def _placed(model: PreTrainedModel, device: torch.device | str) -> PreTrainedModel:
+    """Put a model on a device, or say that there is none of this name."""
+    try:
+        return model.to(device)
+    except torch.OutOfMemoryError:
+        raise
+    except (RuntimeError, AssertionError) as error:  # torch says either
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"device must be one that torch can use here, got {device}: {reason}") from error
+
+
 def _check_keys(name: str | Path, model: PreTrainedModel, keys: dict) -> None:
     """Refuse weights that are not exactly those of the config: what is missing would be random."""
-    reshaped = {f"{key} ({tuple(came)} for {tuple(need)})" for key, came, need in keys["mismatched_keys"]}
+    reshaped = {f"{key} ({tuple(found)} for {tuple(need)})" for key, found, need in keys["mismatched_keys"]}
     groups = (
         ("missing", keys["missing_keys"]),
         ("unexpected", keys["unexpected_keys"]),

@@ -100,7 +100,7 @@ def _check_file(path: Path) -> None:
             start = file.read(len(LFS))
         if start == LFS:
             raise ValueError(_pointer(path)) from error
-        found = f"not a whole safetensors file ({error}): was the download cut short?"
+        found = f"not a whole safetensors file ({error}; was the download cut short?)"
         if start.startswith((ZIP, PICKLE)):
             found = (
                 "a PyTorch pickle under another name: load it where you trust it and save it as safetensors"

@@ -10,7 +10,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from sapa_hf.command_line import argument_parser, command_line
 from sapa_hf.data import SPECS, get_spec
-from sapa_hf.evaluation import evaluate_checkpoint
+from sapa_hf.evaluation import evaluate_model
 from sapa_hf.tasks import task_options
 
 
@@ -47,7 +47,7 @@ def main(arguments: list[str] | None = None) -> None:
     spec = get_spec(options.pop("dataset"), **overrides)
     split = options.pop("split") or spec.test_split
     accelerator = Accelerator(cpu=options.pop("cpu"))
-    task, metrics = evaluate_checkpoint(options.pop("model"), spec, split, accelerator, **options)
+    task, metrics = evaluate_model(options.pop("model"), spec, split, accelerator, **options)
     accelerator.print(task.table({f"{spec.name} {split}, {metrics['images']} images": metrics}))
     accelerator.end_training()
 

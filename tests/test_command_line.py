@@ -31,6 +31,13 @@ def test_every_script_says_its_version(name, capsys):
         ("train", ["segformer_tiny_scenes", "max_stepz=3"], "train: .*unknown key 'max_stepz'"),
         ("train", ["no_such_recipe"], "train: no recipe 'no_such_recipe'"),
         ("train", ["segformer_tiny_scenes", "task=none"], "train: .*none"),
+        ("train", ["segformer_tiny_scenes", "upsampler=max_unpool"], "train: .*encoder of SapaSegformerFor"),
+        ("train", ["bts_nyu", "upsampler=max_unpool"], "train: .*encoder of SapaBtsForDepthEstimation"),
+        (
+            "train",
+            ["segformer_tiny_scenes", "model_config.backbone_config=resnet"],
+            "train: .*{model_type: resnet}, got 'resnet'",
+        ),
         ("train", [], "usage: train.py RECIPE"),
         ("evaluate", ["--model", "no/such/folder", "--dataset", "scenes"], "evaluate: .*no/such/folder"),
         ("predict", ["photo.png", "--model", "no/such/folder", "--output_dir", "x"], "predict: .*no/such/f"),

@@ -55,11 +55,11 @@ def count_upsampler(upsampler: nn.Module, guide: tuple[int, int, int], feature: 
         feature: (Cf, H, W).
 
     Raises:
-        ValueError: It is no upsampler of ours, or one that was not made for these shapes.
+        ValueError: It is not an upsampler of this package, or one that was not made for these shapes.
     """
     name = type(upsampler).__name__
     if name not in FORMULAS:
-        raise ValueError(f"{name} is no upsampler; there are {', '.join(FORMULAS)}.")
+        raise ValueError(f"The upsampler must be one of {', '.join(FORMULAS)}; got {name!r}.")
     upsampler.check_maps(*(torch.empty(1, *shape, device="meta") for shape in (guide, feature)))
     multiply_adds = FORMULAS[name](upsampler, guide[1:], feature[1:], feature[0])
     return Cost(_parameters(upsampler), multiply_adds)

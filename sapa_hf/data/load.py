@@ -74,10 +74,7 @@ def _source(spec: DatasetSpec, split: str) -> dict[str, Any]:
         if has_metadata(path):
             return {"path": "imagefolder", "data_dir": glob.escape(str(path))}
         return _folder_source(path, spec)
-    if spec.path.startswith((".", "/", "~")) or spec.path.count("/") > 1:
-        raise FileNotFoundError(
-            f"there is no data set at {path.absolute()}: give an existing folder or a Hub id"
-        )
+    spec.check_there()
     if spec.revision is None:
         logger.warning(
             "%s is read at its newest commit; give revision=<commit> to repeat a run exactly", spec.path

@@ -71,6 +71,7 @@ class DatasetSpec:
     def class_names(self) -> dict[int, str]:
         """Class names by label; ValueError where they are not known."""
         if self.id2label is None:
+            self.check_there()
             raise ValueError(
                 f"the data set {self.name!r} has no class names: give id2label, "
                 'or put an id2label.json ({"0": "name", ...}) into its folder'
@@ -82,6 +83,18 @@ class DatasetSpec:
         """Number of classes; ValueError where the class names are not known."""
         return len(self.class_names)
 
+    def check_there(self) -> None:
+        """Refuse the path of a folder that does not exist.
+
+        Raises:
+            FileNotFoundError: nothing lies there, and the path cannot be a Hub id either.
+        """
+        path = Path(self.path or ".").expanduser()
+        if path.exists():
+            return
+        if self.path.startswith((".", "/", "~")) or self.path.count("/") > 1:
+            raise FileNotFoundError(f"no data set at {path.absolute()}: give an existing folder or a Hub id")
+
     @property
     def columns(self) -> list[str]:
         """The columns that are read, in a fixed order."""
@@ -91,7 +104,7 @@ class DatasetSpec:
 
 def with_local_names(spec: DatasetSpec) -> DatasetSpec:
     """Take the class names from the local folder's id2label.json, where there is one."""
-    file = Path(spec.path) / "id2label.json" if spec.path else None
+    file = Path(spec.path).expanduser() / "id2label.json" if spec.path else None
     if file is None or not file.is_file():
         return spec
     return replace(spec, id2label=read_names(file))

@@ -1,6 +1,6 @@
 """Evaluation of a saved model, and the results file that says what was measured."""
 
-from .checkpoint import evaluate_checkpoint
 from .results import read_results, write_results
+from .saved_model import evaluate_model
 
-__all__ = ["evaluate_checkpoint", "read_results", "write_results"]
+__all__ = ["evaluate_model", "read_results", "write_results"]

@@ -65,7 +65,7 @@ def read_results(path: str | Path) -> dict:
     """Read a results file.
 
     Raises:
-        ValueError: it is no JSON, or a key is missing or has the wrong type; the message names it.
+        ValueError: it is not JSON, or a key is missing or has the wrong type; the message names it.
     """
     results = parse_results(path)
     check_results(results, str(path))

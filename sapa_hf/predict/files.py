@@ -40,13 +40,18 @@ def predict_files(
         Files that failed, with the reason; empty if all went well.
 
     Raises:
-        ValueError: an input does not exist, none is an image, or two would be written to one place.
+        ValueError: an input does not exist, none is an image, two would be written to one place, or the
+            output folder is a file.
     """
     inputs, output = [Path(entry) for entry in inputs], Path(output_dir).resolve()
     if output in [entry.resolve() for entry in inputs]:
         raise ValueError(f"{output_dir} is also an input: a second run would take its pictures for photos")
     images = find_images(inputs, recursive, output)
     stems = _output_stems(images, Path(output_dir))
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise ValueError(f"the output folder must be a folder, got {output_dir}: a file is there") from error
     taken = {file.resolve(): "is itself an input" for file, _ in images}
     failures = {}
     for (file, _), stem in tqdm(

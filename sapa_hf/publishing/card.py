@@ -97,12 +97,10 @@ def set_revision(folder: str | Path, commit: str) -> None:
     """Let the card's example load this commit.
 
     Raises:
-        ValueError: It is no full commit hash, or the card has no line for it.
+        ValueError: It is not a full commit hash, or the card has no line for it.
     """
     if not re.fullmatch("[0-9a-f]{40}", commit):
-        raise ValueError(
-            f"A revision must be a full commit hash, 40 hexadecimal digits, but {commit!r} came."
-        )
+        raise ValueError(f"A revision must be a full commit hash of 40 hexadecimal digits, got {commit!r}.")
     path = Path(folder) / "README.md"
     line = re.compile(r'^revision = "[\w-]+"', re.MULTILINE)
     card, found = line.subn(f'revision = "{commit}"', path.read_text(encoding="utf-8"))

@@ -37,7 +37,7 @@ def check_folder(folder: str | Path) -> float:
     found = run_alone(folder, pixels)
     difference = max((output - expected).abs().max().item() for output in found.values())
     tolerance = TOLERANCE * max(1.0, expected.abs().max().item())
-    if not difference <= tolerance:  # a nan is no agreement
+    if not difference <= tolerance:  # nan agrees with nothing
         raise RuntimeError(
             f"{folder}, loaded without sapa_hf, differs from the model by {difference:.3g}, more than "
             f"{tolerance:.3g}. Is its code older than the package?"

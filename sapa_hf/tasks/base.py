@@ -14,6 +14,7 @@ from transformers import PreTrainedModel
 from transformers.image_processing_utils import BaseImageProcessor
 
 from sapa_hf.data import DatasetSpec, OnBad
+from sapa_hf.modeling.upsampler_config import check_config
 
 from .architecture import Architecture, Figure
 from .scoring import Inference, Predictor, Scores
@@ -56,7 +57,13 @@ class Task(ABC):
         if chosen not in self.architectures:
             raise ValueError(f"architecture must be one of {', '.join(self.architectures)}, got {chosen!r}")
         encoder = arguments.model.model_config.get("backbone_config") or {}
+        if not isinstance(encoder, dict):
+            raise ValueError(
+                "`model_config.backbone_config` must be a mapping such as {model_type: resnet}, got "
+                f"{encoder!r}"
+            )
         self.architecture = self.architectures[chosen].on_encoder(encoder.get("model_type"))
+        check_config(arguments.model, self.architecture.model.__name__)
 
     # A saved model of this task.
 

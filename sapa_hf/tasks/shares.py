@@ -36,6 +36,6 @@ def image_shares(
         raise ValueError(f"rank must lie in 0..world_size - 1, got rank {rank} of {world_size}")
     count = len(samples) if limit is None else min(limit, len(samples))
     if count < 1:
-        raise ValueError(f"there is no image to evaluate: {len(samples)} samples, limit {limit}")
+        raise ValueError(f"there must be an image to evaluate, got {len(samples)} samples, limit {limit}")
     indices = range(rank, count, world_size)
     return tqdm(indices, desc="evaluate", unit="image", disable=not progress or rank > 0)

@@ -38,9 +38,15 @@ class RunLock:
         """Take the lock.
 
         Raises:
-            ValueError: another process has it; the message names that process, its machine and its start.
+            ValueError: another process has it; the message names that process, its machine and its start. Or
+                the folder is a file.
         """
-        self.file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError) as error:
+            raise ValueError(
+                f"output_dir must be a folder, got {self.file.parent}: a file is there"
+            ) from error
         key = os.getpid(), self.file.resolve()
         file = _held.get(key) or self.file.open("a+", encoding="utf-8")
         if fcntl is not None:

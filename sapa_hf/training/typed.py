@@ -152,6 +152,6 @@ def _without_none(kind: Any) -> Any:
 
 
 def _item(kind: Any) -> Any:
-    """The type of a list's entries; None where the setting is no list."""
+    """The type of a list's entries; None where the setting is not a list."""
     plain = _without_none(kind)
     return get_args(plain)[0] if get_origin(plain) is list else None

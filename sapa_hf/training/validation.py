@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sapa_hf.modeling.upsampler_config import check_config
+from sapa_hf.modeling.upsampler_config import check_fields
 
 from .arguments import ABOUT, Arguments
 
@@ -19,7 +19,7 @@ def check_arguments(arguments: Arguments) -> None:
             rule = ABOUT[key]["rule"]
             if rule is not None and value is not None and not rule.accepts(value):
                 raise ValueError(f"`{key}` must be {rule.needed}, got {value!r}")
-    check_config(arguments.model)
+    check_fields(arguments.model)
     short, longest = arguments.evaluation.eval_short_side, arguments.evaluation.eval_max_side
     if short is not None and short > longest:
         raise ValueError(

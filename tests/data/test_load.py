@@ -305,3 +305,15 @@ def test_raw_depth_with_holes_is_read_in_metres(sapa_data):
     metres = get_spec("custom", path=str(sapa_data / "rgbd_with_holes"), depth_scale=1.0, **options)
     with pytest.raises(ValueError, match=r"test\[0\] \(000\), depth_map: the median is .* depth_scale=1.0"):
         Samples(dataset, metres, target="depth")[0]
+
+
+def test_a_folder_that_does_not_exist_is_not_a_question_of_class_names(tmp_path):
+    spec = get_spec("custom", path=str(tmp_path / "nothing"))
+    with pytest.raises(FileNotFoundError, match="no data set at .*nothing"):
+        spec.num_labels  # noqa: B018
+
+
+def test_class_names_are_found_in_a_folder_below_the_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "id2label.json").write_text(json.dumps(NAMES))
+    assert get_spec("custom", path="~").id2label == NAMES

@@ -21,8 +21,8 @@ from sapa_hf.tasks.segmentation import (
     most_common_label,
     overall_table,
     per_class_table,
+    whole_image,
 )
-from sapa_hf.tasks.segmentation import whole_image
 from sapa_hf.tasks.segmentation.whole_image import decide
 
 SCORES = ("mean_iou", "mean_accuracy", "overall_accuracy", "boundary_iou")

@@ -116,7 +116,7 @@ def test_plan_goes_seed_by_seed_and_refuses_wrong_settings_before_training(tmp_p
         ValueError, match="task must be one of depth-estimation, image-segmentation, got 'depht'"
     ):
         plan_runs([*TINY, "task=depht"], "upsampler", ["bilinear"], [0], tmp_path)
-    with pytest.raises(ValueError, match="variants must be listed, each once; bilinear, bilinear came"):
+    with pytest.raises(ValueError, match="variants must be listed, each once; got bilinear, bilinear"):
         plan_runs(TINY, "upsampler", ["bilinear", "bilinear"], [0], tmp_path)
 
 

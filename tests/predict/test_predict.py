@@ -13,7 +13,7 @@ from tiny_segmentation import evaluate_segmentation, tiny_model, tiny_samples
 from transformers import SegformerImageProcessorPil
 
 from sapa_hf.data import get_spec
-from sapa_hf.evaluation import evaluate_checkpoint, read_results
+from sapa_hf.evaluation import evaluate_model, read_results
 from sapa_hf.load import load_model
 from sapa_hf.predict import find_images, load_predictor, predict_files
 from sapa_hf.scripts import evaluate as evaluate_script
@@ -224,6 +224,21 @@ def test_two_pictures_are_never_written_to_one_place(predictor, tmp_path):
     assert "was written for" in failures[tmp_path / "a_page2.png"]
 
 
+def test_an_output_folder_that_is_a_file_is_refused_before_the_first_photo(tmp_path):
+    photo = tmp_path / "photo.png"
+    Image.new("RGB", (8, 8)).save(photo)
+    (tmp_path / "file").write_text("")
+    for output in (tmp_path / "file", tmp_path / "file" / "deeper"):
+        with pytest.raises(ValueError, match="output folder must be a folder, got .*file"):
+            predict_files(None, [photo], output)
+
+
+@pytest.mark.parametrize("device", ["banana", "xpu"])
+def test_a_device_that_is_not_there_is_named(model_folder, device):
+    with pytest.raises(ValueError, match=f"device must be one that torch can use here, got {device}"):
+        load_model(model_folder, device=device)
+
+
 def test_missing_inputs_are_named(tmp_path):
     with pytest.raises(ValueError, match="nowhere"):
         find_images([tmp_path / "nowhere"])
@@ -300,7 +315,7 @@ def test_a_model_of_other_classes_is_refused(model_folder, data_folder):
     names = {c: str(c) for c in range(7)}
     spec = get_spec("custom", path=str(data_folder), id2label=names)
     with pytest.raises(ValueError, match="4 classes but custom has 7"):
-        evaluate_checkpoint(str(model_folder), spec, "test", Accelerator(cpu=True))
+        evaluate_model(str(model_folder), spec, "test", Accelerator(cpu=True))
 
 
 def test_running_a_script_by_its_path_finds_the_evaluate_library():

@@ -304,3 +304,10 @@ def test_two_trainings_never_share_a_folder_and_a_killed_one_gives_it_back(tmp_p
     other.join()
     train(tmp_path, "max_steps=1")
     assert str(os.getpid()) in (tmp_path / "run.lock").read_text()
+
+
+def test_an_output_dir_that_is_a_file_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    for folder in ("file", "file/run"):
+        with pytest.raises(ValueError, match="output_dir must be a folder, got .*file"):
+            RunLock(tmp_path / folder).acquire()

@@ -144,6 +144,6 @@ def class_areas(
     joint = np.zeros((num_labels, max(side, num_labels)), np.int64)  # [class, prediction]
     np.add.at(joint[:, :side], target[labelled], histogram[labelled])
     predicted = np.zeros(max(side, num_labels), np.int64)
-    predicted[:side] = histogram[kept].sum(0)  # a class predicted where the label is no class counts too
+    predicted[:side] = histogram[kept].sum(0)  # a class predicted where the label is not a class counts too
     areas = joint.diagonal(), joint.sum(1), predicted[:num_labels]
     return tuple(area.astype(np.float64) for area in areas)

@@ -18,7 +18,7 @@ def benchmark_goals(rounds: int = 10) -> list[dict]:
         rounds: Interleaved rounds a row.
 
     Returns:
-        One row a pass, dtype, batch and number of threads: ratios to the baselines, the share of the
+        One row per pass, dtype, batch and number of threads: ratios to the baselines, the share of the
         processor's limit, and which goals are met.
 
     Raises:

@@ -50,7 +50,7 @@ def plan_runs(
     for name, values in (("variants", variants), ("seeds", seeds)):
         if len(set(values)) < len(values) or not values:
             raise ValueError(
-                f"{name} must be listed, each once; {', '.join(map(str, values)) or 'none'} came."
+                f"{name} must be listed, each once; got {', '.join(map(str, values)) or 'none'}."
             )
     runs = []
     for seed in seeds:

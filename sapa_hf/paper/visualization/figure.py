@@ -72,7 +72,7 @@ def draw_upsampling(
 
     Raises:
         FileNotFoundError: A folder holds no model.
-        TypeError: A model is neither, or a coordinate is no whole number.
+        TypeError: A model is neither, or a coordinate is not a whole number.
         ValueError: A photo cannot be read, a point lies outside it, a model has no such upsampler or channel.
     """
     subjects = make_subjects(models, captions, processor, short_side, device)

@@ -52,8 +52,8 @@ def check_points(points: Sequence[Point], photo: np.ndarray, name: str) -> tuple
         name: what an error calls the photo.
 
     Raises:
-        TypeError: a coordinate is no integer.
-        ValueError: a point is no pair or lies outside, or there are none or too many.
+        TypeError: a coordinate is not an integer.
+        ValueError: a point is not a pair or lies outside, or there are none or too many.
     """
     height, width = photo.shape[:2]
     if not 1 <= len(points) <= MOST:

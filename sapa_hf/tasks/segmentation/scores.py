@@ -18,7 +18,7 @@ class SegmentationScores:
 
     Args:
         num_labels: number of classes.
-        ignore_index: label value of pixels that do not count; any integer that is no class.
+        ignore_index: label value of pixels that do not count; any integer that is not a class.
         id2label: class names for the per-class results.
     """
 

@@ -117,6 +117,7 @@ class SegmentationTask(ImageTask):
     def prepare(self) -> None:
         """Open the splits, and read the class names."""
         if self.spec.id2label is None:
+            self.spec.check_there()
             raise ValueError(f"the data set {self.spec.name!r} names no classes: give data_fields.id2label")
         super().prepare()
 

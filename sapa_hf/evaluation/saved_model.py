@@ -12,7 +12,7 @@ from ..tasks.scoring import score_model, share_of
 from .results import write_results
 
 
-def evaluate_checkpoint(
+def evaluate_model(
     name_or_path: str,
     spec: DatasetSpec,
     split: str,
