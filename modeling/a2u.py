@@ -63,7 +63,7 @@ class A2U(KernelPredictor):
         return F.pixel_shuffle(kernels, 2).sigmoid()
 
     def _filtered(
-        self, guide: torch.Tensor, feature: torch.Tensor, to_filter: nn.Conv2d, norm: nn.GroupNorm
+        self, guide: torch.Tensor, feature: torch.Tensor, to_filter: nn.Module, norm: nn.Module
     ) -> torch.Tensor:
         """Pass the image's own filter over all channels: (B, Cg, H', W') -> (B, Cg, H, W)."""
         batch = guide.shape[0]

@@ -26,8 +26,9 @@ def windowed_affiliation(
     """
     weights = affiliation_weights(query, key, kernel_size, border, normalization, bias)  # (B, H', W', K * K)
     rows = _row_of_taps(value, query.shape[1:3], kernel_size)
-    output = 0
-    for row, row_weights in enumerate(weights.split(kernel_size, dim=-1)):
+    first, *others = weights.split(kernel_size, dim=-1)  # (B, H', W', K) each
+    output = (first[..., None] * rows(0)).sum(-2)
+    for row, row_weights in enumerate(others, start=1):
         output = output + (row_weights[..., None] * rows(row)).sum(-2)
     return output  # (B, H', W', C)
 

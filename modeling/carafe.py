@@ -37,7 +37,7 @@ class CARAFE(KernelPredictor):
         nn.init.xavier_uniform_(self.compress.weight)
         nn.init.normal_(self.encode.weight, std=0.001)
         for layer in (self.compress, self.encode):
-            nn.init.zeros_(layer.bias)
+            nn.init.zeros_(layer.get_parameter("bias"))
 
     def logits(self, guide: torch.Tensor, feature: torch.Tensor) -> torch.Tensor:
         """Predict from the feature: (B, Cf, H, W) -> (B, K * K, 2 * H, 2 * W)."""

@@ -7,8 +7,10 @@ warning, never the result.
 import logging
 import os
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import torch
 from torch.autograd import forward_ad
@@ -76,8 +78,8 @@ def _is_transformed() -> bool:
     No public function tells. While torch.compile traces, the transforms are at work as in eager mode, and its
     guards watch them.
     """
-    functorch = getattr(torch._C, "_functorch", None)
-    layers = getattr(functorch, "get_interpreter_stack", tuple)() or ()
+    functorch: Any = getattr(torch._C, "_functorch", None)
+    layers: Iterable[Any] = getattr(functorch, "get_interpreter_stack", tuple)() or ()
     transformed = any(layer.key() != functorch.TransformType.Vmap for layer in layers)
     return transformed or getattr(forward_ad, "_current_level", -1) >= 0
 

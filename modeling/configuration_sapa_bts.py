@@ -67,7 +67,7 @@ class SapaBtsConfig(UpsamplerConfig, EncoderConfigMixin, ResNetConfig):
             raise ValueError(
                 f"decoder_hidden_size must be a positive multiple of 32, got {size}; BTS has 512."
             )
-        if len(self.hidden_sizes) != 4 or self.downsample_in_first_stage:
+        if len(self.hidden_sizes or ()) != 4 or self.downsample_in_first_stage:
             raise ValueError(
                 "BTS needs four encoder stages at 1/4 to 1/32 of the image, so four hidden_sizes and "
                 f"downsample_in_first_stage=False; got hidden_sizes={self.hidden_sizes} and "

@@ -33,6 +33,7 @@ class SapaUperNetConfig(UpsamplerConfig, EncoderConfigMixin, UperNetConfig):
         backbone_config: dict | PretrainedConfig | None = None,
         **kwargs,
     ):
+        self.backbone_config: PretrainedConfig  # where a dict is given too
         encoder = {"model_type": "resnet"} if backbone_config is None else backbone_config
         super().__init__(upsampler=upsampler, backbone_config=encoder_config(encoder, MAPS), **kwargs)
         offer_to_auto_model(self, "modeling_sapa_upernet.SapaUperNetForSemanticSegmentation")

@@ -26,7 +26,7 @@ class DySample(PointSampler):
     def reset_parameters(self) -> None:
         """Initialise the parameters, so small that the first upsampling is bilinear."""
         nn.init.normal_(self.offset.weight, std=0.001)
-        nn.init.zeros_(self.offset.bias)
+        nn.init.zeros_(self.offset.get_parameter("bias"))
 
     def forward(self, guide: torch.Tensor, feature: torch.Tensor) -> torch.Tensor:
         """Upsample (B, Cf, H, W) to the guide's (H', W')."""

@@ -32,14 +32,15 @@ class EncoderPreTrainedModel(UpsamplingPreTrainedModel):
 
     def encode(
         self, pixel_values: torch.Tensor, output_hidden_states: bool = False, output_attentions: bool = False
-    ) -> BackboneOutput:
-        """Run `backbone`: its `feature_maps`, finest first, and what else is wanted and it has."""
-        return self.backbone.forward_with_filtered_kwargs(
+    ) -> tuple[tuple[torch.Tensor, ...], BackboneOutput]:
+        """Run `backbone`: its maps, finest first, and the output with what else is wanted and it has."""
+        output = self.backbone.forward_with_filtered_kwargs(
             pixel_values,
             output_hidden_states=output_hidden_states,
             output_attentions=output_attentions,
             return_dict=True,
         )
+        return tuple(output.feature_maps), output
 
 
 def build_encoder(config: PretrainedConfig) -> PreTrainedModel:

@@ -39,9 +39,9 @@ class FADE(KernelPredictor):
     def reset_parameters(self) -> None:
         """Initialise the parameters: Xavier weights, zero biases."""
         for layer in self.children():
-            nn.init.xavier_uniform_(layer.weight)
-            if layer.bias is not None:
-                nn.init.zeros_(layer.bias)
+            nn.init.xavier_uniform_(layer.get_parameter("weight"))
+            if layer is not self.compress_feature:  # which has no bias
+                nn.init.zeros_(layer.get_parameter("bias"))
 
     def logits(self, guide: torch.Tensor, feature: torch.Tensor) -> torch.Tensor:
         """Predict from both: (B, Cg, H', W') and (B, Cf, H, W) -> (B, K * K, H', W')."""

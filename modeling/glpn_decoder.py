@@ -34,7 +34,8 @@ class SelectiveFusion(nn.Module):
 def decoder_stage(in_channels: int, channels: int, fuses: bool, upsampler: nn.Module | None) -> nn.ModuleDict:
     """Collect one stage's modules, under the names that GLPN's checkpoints have for them."""
     same = in_channels == channels
-    modules = {"convolution": nn.Identity() if same else nn.Conv2d(in_channels, channels, kernel_size=1)}
+    projection = nn.Identity() if same else nn.Conv2d(in_channels, channels, kernel_size=1)
+    modules: dict[str, nn.Module] = {"convolution": projection}
     if fuses:
         modules["fusion"] = SelectiveFusion(channels)
     if upsampler is not None:
@@ -74,14 +75,14 @@ class SapaGlpnDecoder(nn.Module):
             (B, D, H, W).
         """
         projected = [
-            stage["convolution"](feature)
+            stage.get_submodule("convolution")(feature)
             for stage, feature in zip(self.stages, encoder_stages[::-1], strict=True)
         ]  # coarsest first, (B, D, h, w) each
         hidden = projected[0]
         for level in range(1, len(projected)):
             guide = projected[level]
-            hidden = self.stages[level - 1]["upsampler"](guide, hidden)
-            hidden = self.stages[level]["fusion"](guide, hidden)
+            hidden = self.stages[level - 1].get_submodule("upsampler")(guide, hidden)
+            hidden = self.stages[level].get_submodule("fusion")(guide, hidden)
         for _ in range(2):  # to 1/2 and to 1/1
             hidden = F.interpolate(hidden, scale_factor=2, mode="bilinear", align_corners=False)
         return hidden

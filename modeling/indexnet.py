@@ -35,9 +35,9 @@ class IndexNet(GuidedUpsampler):
         self.context.reset_parameters()
         self.index.reset_parameters()
         norm = self.normalization  # spelled out: its own way would overwrite averages that were loaded
-        for ones in (norm.weight, norm.running_var):
+        for ones in (norm.weight, norm.get_buffer("running_var")):
             nn.init.ones_(ones)
-        for zeros in (norm.bias, norm.running_mean):
+        for zeros in (norm.bias, norm.get_buffer("running_mean")):
             nn.init.zeros_(zeros)
 
     def index_map(self, guide: torch.Tensor, feature: torch.Tensor) -> torch.Tensor:

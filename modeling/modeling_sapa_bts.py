@@ -1,6 +1,6 @@
 """BTS for depth estimation with a choice of upsampler."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 import torch
 from torch import nn
@@ -23,7 +23,7 @@ class EncoderStage(nn.Module):
         pooling: Runs before them; not in the stem, whose output is the decoder's finest guide.
     """
 
-    def __init__(self, layers: nn.Sequential, pooling: nn.Module | None = None):
+    def __init__(self, layers: Iterable[nn.Module], pooling: nn.Module | None = None):
         super().__init__()
         self.pooling = pooling
         self.layers = CheckpointedSequential(*layers)
@@ -62,8 +62,9 @@ class SapaBtsForDepthEstimation(EncoderPreTrainedModel):
         """Move the encoder's pooling from its stem to its first stage: so the stem's output is seen."""
         embedder, stages = self.resnet.embedder, self.resnet.encoder.stages
         for index, stage in enumerate(stages):
-            stages[index] = EncoderStage(stage.layers, embedder.pooler if index == 0 else None)
-        embedder.pooler = nn.Identity()
+            layers = stage.get_submodule("layers").children()
+            stages[index] = EncoderStage(layers, embedder.pooler if index == 0 else None)
+        embedder.register_module("pooler", nn.Identity())
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
@@ -103,14 +104,14 @@ class SapaBtsForDepthEstimation(EncoderPreTrainedModel):
         stages = self._encode(pad_to_multiple(pixel_values))
         depth = self.decoder(stages)[:, 0, :height, :width]  # (B, H, W)
         loss = None if labels is None else depth_loss(depth, labels, self.config)
-        output = DepthEstimatorOutput(loss=loss, predicted_depth=depth)
+        output = DepthEstimatorOutput(loss=loss, predicted_depth=depth)  # type: ignore[arg-type]  # written for FloatTensor
         return self.finish(output, stages, output_hidden_states, return_dict)
 
     def _encode(self, pixel_values: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Run the encoder on images of multiples of 32: five maps, at 1/2 to 1/32."""
         if self.config.backbone_config is None:
             return self.resnet(pixel_values, output_hidden_states=True, return_dict=True).hidden_states
-        maps = tuple(self.encode(pixel_values).feature_maps)
+        maps, _ = self.encode(pixel_values)
         sizes = [tuple(stage.shape[2:]) for stage in maps]
         wanted = [tuple(side >> level for side in pixel_values.shape[2:]) for level in range(1, MAPS + 1)]
         if not torch.compiler.is_compiling() and sizes != wanted:

@@ -35,7 +35,7 @@ class SapaGlpnForDepthEstimation(UpsamplingPreTrainedModel):
     def __init__(self, config: SapaGlpnConfig):
         super().__init__(config)
         self.glpn = GLPNModel(config)
-        for layer in (layer for stage in self.glpn.encoder.block for layer in stage):
+        for layer in (layer for stage in self.glpn.encoder.block for layer in stage.children()):
             layer.__class__ = CheckpointedGlpnLayer  # same parameters, same forward
         self.decoder = SapaGlpnDecoder(config)
         self.head = SapaGlpnHead(config)
@@ -72,7 +72,7 @@ class SapaGlpnForDepthEstimation(UpsamplingPreTrainedModel):
         )
         depth = self.head(self.decoder(stages))[:, :height, :width]  # (B, H, W)
         loss = None if labels is None else depth_loss(depth, labels, self.config)
-        output = DepthEstimatorOutput(loss=loss, predicted_depth=depth, attentions=attentions)
+        output = DepthEstimatorOutput(loss=loss, predicted_depth=depth, attentions=attentions)  # type: ignore[arg-type]  # written for FloatTensor
         return self.finish(output, stages, output_hidden_states, return_dict)
 
     def _encode(self, pixel_values: torch.Tensor, attended: bool) -> tuple[tuple, tuple | None]:

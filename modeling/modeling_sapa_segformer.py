@@ -108,14 +108,14 @@ class SapaSegformerForSemanticSegmentation(EncoderPreTrainedModel):
         if height < MULTIPLE or width < MULTIPLE:
             logits = logits[:, :, : -(-height // 4), : -(-width // 4)]
         loss = None if labels is None else segmentation_loss(logits, labels, ignored)
-        output = SemanticSegmenterOutput(loss=loss, logits=logits, attentions=attentions)
+        output = SemanticSegmenterOutput(loss=loss, logits=logits, attentions=attentions)  # type: ignore[arg-type]  # written for FloatTensor
         return self.finish(output, stages, output_hidden_states, return_dict)
 
     def _encode(self, pixel_values: torch.Tensor, attended: bool) -> tuple[tuple, tuple | None]:
         """Run the encoder: its stages, finest first, and its attentions where they are wanted."""
         if self.config.backbone_config is not None:
-            encoded = self.encode(pixel_values, output_attentions=attended)
-            return tuple(encoded.feature_maps), encoded.attentions
+            maps, encoded = self.encode(pixel_values, output_attentions=attended)
+            return maps, encoded.attentions
         inputs = StageInputs()
         outputs = self.segformer(pixel_values, output_attentions=attended, stage_inputs=inputs)
         return (*inputs.maps[1:], outputs.last_hidden_state), outputs.attentions

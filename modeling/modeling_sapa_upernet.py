@@ -65,17 +65,16 @@ class SapaUperNetForSemanticSegmentation(EncoderPreTrainedModel):
             check_segmentation_labels(labels, len(pixel_values), self.config.num_labels, ignored)
         height, width = pixel_values.shape[-2:]
         pixel_values = pad_to_smallest(pixel_values)
-        encoded = self.encode(
+        maps, encoded = self.encode(
             pixel_values,
             output_hidden_states=self.wants_hidden_states(output_hidden_states),
             output_attentions=self.wants_attentions(output_attentions),
         )
-        maps = encoded.feature_maps  # finest first
         logits = self.decode_head(maps)  # (B, num_labels, H/4, W/4)
         logits = F.interpolate(logits, size=pixel_values.shape[2:], mode="bilinear", align_corners=False)
         logits = logits[:, :, :height, :width]
         loss = None if labels is None else self._loss(logits, maps, labels)
-        output = SemanticSegmenterOutput(loss=loss, logits=logits, attentions=encoded.attentions)
+        output = SemanticSegmenterOutput(loss=loss, logits=logits, attentions=encoded.attentions)  # type: ignore[arg-type]  # written for FloatTensor
         return self.finish(output, encoded.hidden_states, output_hidden_states, return_dict)
 
     def _loss(

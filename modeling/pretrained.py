@@ -1,6 +1,7 @@
 """What the models have in common as transformers' models."""
 
 from collections.abc import Collection
+from typing import TypeVar
 
 import torch
 from torch import nn
@@ -8,6 +9,8 @@ from transformers import PreTrainedModel
 from transformers.utils import ModelOutput
 
 from .guided_upsampler import GuidedUpsampler
+
+Output = TypeVar("Output", bound=ModelOutput)
 
 
 class UpsamplingPreTrainedModel(PreTrainedModel):
@@ -47,11 +50,11 @@ class UpsamplingPreTrainedModel(PreTrainedModel):
 
     def finish(
         self,
-        output: ModelOutput,
+        output: Output,
         stages: tuple[torch.Tensor, ...] | None,
         output_hidden_states: bool | Collection[int] | None,
         return_dict: bool | None,
-    ) -> ModelOutput | tuple:
+    ) -> Output | tuple:
         """Give a model's output as the call wants it, and where it does not say, the config.
 
         Args:
@@ -64,7 +67,7 @@ class UpsamplingPreTrainedModel(PreTrainedModel):
         wanted = self.config.output_hidden_states if output_hidden_states is None else output_hidden_states
         if wanted is True:
             output["hidden_states"] = stages
-        elif wanted:
+        elif wanted and stages is not None:
             output["hidden_states"] = tuple(
                 stage if index in wanted else None for index, stage in enumerate(stages)
             )

@@ -103,7 +103,7 @@ class SAPA(GuidedUpsampler):
             if isinstance(module, nn.Linear):
                 nn.init.trunc_normal_(module.weight, std=0.02)
                 nn.init.zeros_(module.bias)
-            else:
+            elif isinstance(module, (nn.LayerNorm, DistancePrior)):
                 module.reset_parameters()
 
     def forward(

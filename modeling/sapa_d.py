@@ -29,8 +29,8 @@ class SAPADeform(PointSampler):
     def reset_parameters(self) -> None:
         """Initialise the parameters: normal weights of deviation 0.02, zero biases."""
         for layer in self.children():
-            nn.init.normal_(layer.weight, std=0.02)
-            nn.init.zeros_(layer.bias)
+            nn.init.normal_(layer.get_parameter("weight"), std=0.02)
+            nn.init.zeros_(layer.get_parameter("bias"))
 
     def forward(self, guide: torch.Tensor, feature: torch.Tensor) -> torch.Tensor:
         """Upsample (B, Cf, H, W) to the guide's (H', W')."""
@@ -46,7 +46,8 @@ class SAPADeform(PointSampler):
 
     def points(self, feature: torch.Tensor) -> torch.Tensor:
         """Say where pixels read: (B, Cf, H, W) -> (B, G, P, 2 * H, 2 * W, 2), x before y, in positions."""
+        height, width = feature.shape[2:]
         offset = F.pixel_shuffle(self.offset(feature), 2)  # (B, G * P * 2, 2 * H, 2 * W)
         offset = offset.to(torch.promote_types(offset.dtype, torch.float32))
         offset = offset.unflatten(1, (GROUPS, POINTS, 2)).movedim(3, -1)  # (B, G, P, 2 H, 2 W, 2)
-        return offset + pixel_positions(*feature.shape[2:], spread=0.0, like=offset)
+        return offset + pixel_positions(height, width, spread=0.0, like=offset)

@@ -1,5 +1,7 @@
 """SegFormer's decode head with a choice of upsampler."""
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -54,7 +56,7 @@ class SapaSegformerDecodeHead(nn.Module):
         in_channels: Channels of the encoder's maps, finest first; those of SegFormer's own by default.
     """
 
-    def __init__(self, config, in_channels: list[int] | None = None):
+    def __init__(self, config, in_channels: Sequence[int] | None = None):
         super().__init__()
         in_channels = config.hidden_sizes if in_channels is None else in_channels
         width, stages = config.decoder_hidden_size, len(in_channels)

@@ -22,7 +22,7 @@ def segmentation_loss(logits: torch.Tensor, labels: torch.Tensor, ignored: int) 
     return total / (labels != ignored).sum().clamp(min=1)
 
 
-def check_segmentation_labels(labels: torch.Tensor, batch: int, num_labels: int, ignored: int) -> None:
+def check_segmentation_labels(labels: torch.Tensor, batch: int, num_labels: int | None, ignored: int) -> None:
     """Refuse labels that have another shape, or values that are neither a class nor ignored.
 
     Values are looked at on the CPU alone: a GPU would have to be waited for, and the training collator has
@@ -42,7 +42,7 @@ def check_segmentation_labels(labels: torch.Tensor, batch: int, num_labels: int,
             f"labels must be integers (B, h, w) with B = {batch}, got a {labels.dtype} tensor of shape "
             f"{tuple(labels.shape)}."
         )
-    if num_labels < 2:
+    if num_labels is None or num_labels < 2:
         raise ValueError(
             f"num_labels must be at least 2 where labels are given, got {num_labels}: give the background a "
             "class of its own."

@@ -65,7 +65,7 @@ class UpsamplerConfig:
         refuse_compiled_code(config_dict)
         names = ("attn_implementation", "experts_implementation")
         chosen = {f"_{name}": kwargs.pop(name) for name in names if name in kwargs}
-        made = super().from_dict(config_dict, **kwargs)
+        made = super().from_dict(config_dict, **kwargs)  # type: ignore[misc]  # the config class's
         config = made[0] if isinstance(made, tuple) else made
         for name, value in chosen.items():
             setattr(config, name, value)
