@@ -197,6 +197,14 @@ def test_report_names_the_whole_command_but_not_where_the_data_lies(study):
         assert "--baseline dysample --title 'a title'" in command
 
 
+def test_report_names_no_local_path_of_a_checkpoint(tmp_path):
+    settings = [*TINY, "checkpoint=/home/alice/lite0"]
+    runs = plan_runs(settings, "upsampler", ["bilinear"], [0], tmp_path / "runs")
+    assert "No run is finished" in write_report(runs, "upsampler", "bilinear", settings, tmp_path)
+    command = json.loads((tmp_path / "study.json").read_text())["command"]
+    assert "checkpoint=lite0" in command and "alice" not in command
+
+
 def test_a_baseline_that_is_no_variant_is_refused(capsys):
     with pytest.raises(SystemExit):
         parse_arguments(["--variants", "bilinear", "--baseline", "bilinaer", "--output_dir", "x"])

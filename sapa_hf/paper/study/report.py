@@ -7,6 +7,8 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+from sapa_hf.publishing.redaction import redact
+
 from .matrix import PlannedRun
 from .plot import draw_plot
 from .summary import read_runs, summary_table
@@ -57,11 +59,14 @@ def write_report(
 
 
 def _without_place(settings: Sequence[str]) -> list[str]:
-    """Leave out where the data lies, in each form that a command line may give it."""
-    shown = list(settings)
+    """Leave out where the data lies, in each form that a command line may give it, and other local paths."""
+    shown = []
     for number, setting in enumerate(settings):
-        if setting.removeprefix("--").startswith("data_path="):
-            shown[number] = "data_path=FOLDER"
+        key, equals, value = setting.partition("=")
+        if key.removeprefix("--") == "data_path" and equals:
+            shown.append(f"{key}=FOLDER")
         elif number and settings[number - 1] == "--data_path":
-            shown[number] = "FOLDER"
+            shown.append("FOLDER")
+        else:
+            shown.append(f"{redact(key, relative=False)}{equals}{redact(value, relative=False)}")
     return shown
