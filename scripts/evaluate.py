@@ -4,6 +4,7 @@ Runs as it is under torchrun: every process takes its share of the images.
 """
 
 import argparse
+from typing import Any
 
 from accelerate import Accelerator
 from transformers.utils.logging import disable_progress_bar
@@ -12,6 +13,7 @@ from sapa_hf.command_line import argument_parser, command_line
 from sapa_hf.data import SPECS, get_spec
 from sapa_hf.evaluation import evaluate_model
 from sapa_hf.tasks import task_options
+from sapa_hf.training.typed import from_text
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -27,6 +29,11 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         "--data_path", help="local folder or Hub id of the data set; its usual place unless given"
     )
     parser.add_argument("--data_revision", help="commit of a Hub data set")
+    parser.add_argument(
+        "--data_fields",
+        default="{}",
+        help="its other fields, as in training: {depth_scale: 0.001}",
+    )
     parser.add_argument("--split", help="the data set's test split unless given")
     for option, how in (task_options("views") | task_options("scoring")).items():
         parser.add_argument(f"--{option}", default=None, **how)
@@ -44,6 +51,7 @@ def main(arguments: list[str] | None = None) -> None:
     disable_progress_bar()  # of loading weights; ours counts the images
     overrides = {"path": options.pop("data_path"), "revision": options.pop("data_revision")}
     overrides = {key: value for key, value in overrides.items() if value is not None}
+    overrides |= from_text(options.pop("data_fields"), dict[str, Any], "data_fields")
     spec = get_spec(options.pop("dataset"), **overrides)
     split = options.pop("split") or spec.test_split
     accelerator = Accelerator(cpu=options.pop("cpu"))

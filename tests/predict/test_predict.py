@@ -311,6 +311,18 @@ def test_the_evaluation_command_line_scores_a_saved_model(model_folder, data_fol
     assert "class 1" in printed and f"{100 * expected['mean_iou']:.2f}" in printed
 
 
+def test_the_evaluation_command_line_takes_the_fields_of_a_data_set(model_folder, data_folder, capsys):
+    lines = data_folder / "test" / "metadata.jsonl"
+    lines.write_text(lines.read_text().replace("annotation_file_name", "mask_file_name"))
+    command = ["--model", str(model_folder), "--dataset", "custom", "--data_path", str(data_folder), "--cpu"]
+    evaluate_script.main([*command, "--limit", "1", "--data_fields", "{label_column: mask}"])
+    assert "class 1" in capsys.readouterr().out
+    for fields, reason in (("[1]", "must be a mapping"), ("{label: mask}", "no field label")):
+        with pytest.raises(SystemExit):
+            evaluate_script.main([*command, "--data_fields", fields])
+        assert reason in capsys.readouterr().err
+
+
 def test_a_model_of_other_classes_is_refused(model_folder, data_folder):
     names = {c: str(c) for c in range(7)}
     spec = get_spec("custom", path=str(data_folder), id2label=names)
