@@ -63,24 +63,10 @@ class SAPA(GuidedUpsampler):
         check_choice("normalization", normalization, NORMALIZATIONS)
         check_choice("border", border, BORDERS)
         check_choice("start", start, STARTS)
-        if start == "bilinear" and normalization != "softmax":
-            raise ValueError(
-                f"start='bilinear' needs normalization='softmax', got {normalization!r}: with others a logit "
-                "is not a factor of the weight."
-            )
-        if start == "bilinear" and similarity == "inner":
-            raise ValueError(
-                "start='bilinear' needs projections that start small, and similarity='inner' (SAPA-I) has "
-                "none: use 'bilinear' or 'gated', or start='average'."
-            )
         check_kernel_size(kernel_size)
         check_embedding_dim(embedding_dim)
-        if similarity == "inner" and guide_channels != feature_channels:
-            raise ValueError(
-                "similarity='inner' (SAPA-I) compares guide and feature channel by channel and needs equal "
-                f"counts, but the guide has {guide_channels} and the feature {feature_channels}. "
-                "Use 'bilinear' or 'gated'."
-            )
+        _check_start(start, normalization, similarity)
+        _check_channels(similarity, guide_channels, feature_channels)
         self.similarity, self.normalization, self.border = similarity, normalization, border
         self.kernel_size, self.embedding_dim = kernel_size, embedding_dim
 
@@ -171,4 +157,28 @@ class SAPA(GuidedUpsampler):
             f"similarity={self.similarity!r}, kernel_size={self.kernel_size}, "
             f"normalization={self.normalization!r}, border={self.border!r}, "
             f"start={'average' if self.prior is None else 'bilinear'!r}"
+        )
+
+
+def _check_start(start: str, normalization: str, similarity: str) -> None:
+    """Refuse a start that the weights cannot have."""
+    if start == "bilinear" and normalization != "softmax":
+        raise ValueError(
+            f"start='bilinear' needs normalization='softmax', got {normalization!r}: with others a logit is "
+            "not a factor of the weight."
+        )
+    if start == "bilinear" and similarity == "inner":
+        raise ValueError(
+            "start='bilinear' needs projections that start small, and similarity='inner' (SAPA-I) has none: "
+            "use 'bilinear' or 'gated', or start='average'."
+        )
+
+
+def _check_channels(similarity: str, guide_channels: int, feature_channels: int) -> None:
+    """Refuse maps that have nothing to be compared by."""
+    if similarity == "inner" and guide_channels != feature_channels:
+        raise ValueError(
+            "similarity='inner' (SAPA-I) compares guide and feature channel by channel and needs equal "
+            f"counts, but the guide has {guide_channels} and the feature {feature_channels}. "
+            "Use 'bilinear' or 'gated'."
         )
