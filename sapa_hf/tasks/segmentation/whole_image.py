@@ -1,6 +1,6 @@
 """Segmentation of a whole photo at its own size, in memory that does not grow with the number of classes."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -129,13 +129,11 @@ def decide(views: Sequence[Tensor], size: tuple[int, int], chunk: int) -> Tensor
     return labels
 
 
-def _best(scores: Iterable[Tensor]) -> Tensor:
+def _best(scores: Iterator[Tensor]) -> Tensor:
     """Number the class of the highest score (height, width) at each pixel; the first of equals, int32."""
-    best = labels = None
-    for number, score in enumerate(scores):  # far quicker than max over a class dimension
-        if best is None:
-            best, labels = score.clone(), torch.zeros_like(score, dtype=torch.int32)
-            continue
+    best = next(scores).clone()
+    labels = torch.zeros_like(best, dtype=torch.int32)
+    for number, score in enumerate(scores, 1):  # far quicker than max over a class dimension
         labels.masked_fill_(score > best, number)
         torch.maximum(best, score, out=best)
     return labels
