@@ -191,7 +191,7 @@ def test_bad_input_is_named(model):
     blank = [{**samples[0], "labels": np.full_like(samples[0]["labels"], 255)}]
     with pytest.raises(ValueError, match="no pixel has a label"):
         evaluate_segmentation(model, blank, num_labels=4)
-    with pytest.raises(ValueError, match="no image"):
+    with pytest.raises(ValueError, match="must be an image to evaluate, got 0"):
         evaluate_segmentation(model, [], num_labels=4)
     with pytest.raises(ValueError, match="scales"):
         evaluate_segmentation(model, samples, num_labels=4, scales=())
