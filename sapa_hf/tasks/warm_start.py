@@ -110,9 +110,8 @@ def _checked(
     for key in fields:
         if key not in known:
             near = difflib.get_close_matches(key, known, n=3)
-            raise ValueError(
-                f"{place}.{key} is not a field of {config_class.__name__}; nearest: {', '.join(near)}"
-            )
+            hint = f"; nearest: {', '.join(near)}" if near else ": leave it out"
+            raise ValueError(f"{place}.{key} is not a field of {config_class.__name__}{hint}")
         if key.startswith("upsampler"):
             raise ValueError(f"{place}.{key}: {key} is a key of its own, set it there")
     encoder = fields.get("backbone_config")

@@ -1,6 +1,7 @@
 """Segmentation of a whole photo at its own size, in memory that does not grow with the number of classes."""
 
 from collections.abc import Iterator, Sequence
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from transformers.image_processing_utils import BaseImageProcessor
 from ..photo_input import ROUNDED, PhotoInput
 
 MULTIPLE = 32  # at exact multiples every stage of SegFormer's pyramid is exactly twice the next
-BAND = 1 << 20  # pixels of a photo whose views are averaged at once
+BAND = 1 << 24  # probabilities made at once where views are averaged
 
 
 class WholeImage(PhotoInput):
@@ -113,7 +114,7 @@ def decide(views: Sequence[Tensor], size: tuple[int, int], chunk: int) -> Tensor
     Args:
         views: logits (1, N, h, w) of the same photo, each of its own h and w.
         size: (height, width) to decide at.
-        chunk: classes resized at once.
+        chunk: classes resized at once, where there is one view.
 
     Returns:
         Class indices, int32 (height, width); the first of equals.
@@ -121,11 +122,13 @@ def decide(views: Sequence[Tensor], size: tuple[int, int], chunk: int) -> Tensor
     if len(views) == 1:
         return _best(_resized(views[0], size, chunk))
     labels = torch.empty(size, dtype=torch.int32, device=views[0].device)
-    height = max(1, BAND // size[1])  # rows at once: every view needs maps of the photo's width
+    height = max(1, BAND // (views[0].shape[1] * size[1]))  # rows at once
     for top in range(0, size[0], height):
         rows = torch.arange(top, min(top + height, size[0]), device=labels.device)
-        bands = [_rows(view, rows, size[0]) for view in views]  # (1, N, rows, w)
-        labels[top : top + height] = _best(_probabilities(bands, (len(rows), size[1]), chunk))
+        band = (len(rows), size[1])
+        resized = (F.interpolate(_rows(view, rows, size[0]), band, mode="bilinear") for view in views)
+        scores = reduce(torch.add, (view.softmax(1) for view in resized))  # (1, N, rows, width)
+        labels[top : top + height] = _best(iter(scores[0]))
     return labels
 
 
@@ -146,16 +149,6 @@ def _rows(logits: Tensor, rows: Tensor, height: int) -> Tensor:
     above = place.long().clamp(max=last)
     share = (place - above).to(logits.dtype)[:, None]  # (rows, 1)
     return torch.lerp(logits[:, :, above], logits[:, :, (above + 1).clamp(max=last)], share)
-
-
-def _probabilities(views: Sequence[Tensor], size: tuple[int, int], chunk: int) -> Iterator[Tensor]:
-    """Yield, class by class, the softmax probabilities (height, width) summed over the views."""
-    # Softmax does not feel a shift of all classes, so each position's largest logit is taken off first. The
-    # clamp keeps the sum above zero where neighbours are sure of different classes.
-    views = [(view - view.amax(1, keepdim=True)).clamp(min=-60) for view in views]
-    sums = [sum(logits.exp() for logits in _resized(view, size, chunk)) for view in views]
-    for logits in zip(*(_resized(view, size, chunk) for view in views), strict=True):
-        yield sum(logit.exp() / total for logit, total in zip(logits, sums, strict=True))
 
 
 def _resized(logits: Tensor, size: tuple[int, int], chunk: int) -> Iterator[Tensor]:
