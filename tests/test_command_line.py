@@ -15,9 +15,9 @@ from sapa_hf.command_line import command_line
 SCRIPTS = sorted(path.stem for path in (Path(__file__).parents[1] / "scripts").glob("[!_]*.py"))
 
 
-@pytest.mark.parametrize("name", SCRIPTS)
-def test_every_script_says_its_version(name, capsys):
-    main = import_module(f"sapa_hf.scripts.{name}").main
+@pytest.mark.parametrize("name", [*(f"scripts.{name}" for name in SCRIPTS), "kernels.__main__"])
+def test_every_command_line_says_its_version(name, capsys):
+    main = import_module(f"sapa_hf.{name}").main
     try:
         main(["--version"])
     except SystemExit as end:
