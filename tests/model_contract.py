@@ -191,6 +191,7 @@ class ModelContract(WrappingContract):
         for plain, checkpointed in zip(*gradients, strict=True):
             torch.testing.assert_close(checkpointed, plain)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("labelled", [False, True])
     def test_whole_graph_is_traced_without_a_warm_up(self, labelled):
         torch.compiler.reset()

@@ -75,6 +75,7 @@ def test_ctrl_c_says_what_to_do(capsys):
     assert end.value.code == 130 and "stopped; start it again" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_names_that_the_terminal_cannot_show_end_no_run():
     code = (
         "from sapa_hf.command_line import command_line\n"
@@ -87,6 +88,7 @@ def test_names_that_the_terminal_cannot_show_end_no_run():
     assert done.returncode == 0 and done.stdout.startswith(rb"\u0444\u043e\u043d"), done.stderr
 
 
+@pytest.mark.slow
 def test_stderr_of_a_process_holds_the_mistake_alone():
     command = [sys.executable, "-m", "sapa_hf.scripts.train", "segformer_tiny_scenes", "max_stepz=3"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)

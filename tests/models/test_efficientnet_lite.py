@@ -122,6 +122,7 @@ def test_it_loads_as_remote_code_where_the_package_is_not(tmp_path):
     assert done.returncode == 0, done.stderr[-2000:]
 
 
+@pytest.mark.slow
 def test_it_is_traced_whole_and_exported_with_free_sizes():
     model, images = tiny(), torch.randn(2, 3, 50, 70)
     traced = torch.compile(model, fullgraph=True, backend="eager")

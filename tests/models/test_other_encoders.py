@@ -80,6 +80,7 @@ def test_training_reaches_every_parameter_and_the_saved_model_computes_the_same(
         assert torch.equal(again.eval()(images)[0], model(images)[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", LABELS)
 def test_it_is_traced_whole(make):
     torch.compiler.reset()

@@ -40,6 +40,7 @@ def test_upernet_trains_and_predicts_on_another_encoder(run):
     assert processor["image_mean"] == [0.5, 0.5, 0.5] and processor["image_std"] == [0.5, 0.5, 0.5]
 
 
+@pytest.mark.slow
 def test_upernet_s_card_says_what_it_is(run, tmp_path, monkeypatch):
     monkeypatch.setattr(sapa_hf.publishing.card, "SIZE", (64, 64))
     folder = assemble_folder(run / "best", tmp_path / "hub" / "tiny-upernet", find_results(run))

@@ -156,6 +156,7 @@ def test_it_predicts_files(run, tmp_path):
         assert picture.size == (50, 40)
 
 
+@pytest.mark.slow
 def test_it_is_published_and_loads_in_a_bare_interpreter(run, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sapa_hf.publishing.card, "SIZE", (64, 64))  # quick to count
     publish(["--run", str(run[0]), "--output_dir", str(tmp_path / "hub")])

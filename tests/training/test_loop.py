@@ -134,6 +134,7 @@ def test_an_unreadable_photo_stops_the_run_or_is_skipped_and_counted(tmp_path):
     assert log_lines(tmp_path / "skip")[-2]["skipped_samples"] == 1 and "train_00004" not in seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_stream_resumes_bitwise(tmp_path, workers):
     options = ["streaming=true", "shuffle_buffer=4", "eval_steps=9", f"num_workers={workers}"]
