@@ -113,6 +113,7 @@ class OptimizationArguments:
     min_lr: float = setting(0.0, "learning rate that the decay ends at", AT_LEAST_0)
     max_grad_norm: float | None = setting(None, "clip the gradient's norm; null never clips", POSITIVE)
     mixed_precision: Literal["no", "fp16", "bf16"] = setting("no", "autocast precision")
+    channels_last: bool = setting(False, "keep feature maps in channels-last order: faster with convolutions")
 
 
 @dataclass

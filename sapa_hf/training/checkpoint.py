@@ -57,7 +57,7 @@ class Checkpoints:
     def __init__(self, folder: Path, keep: int, accelerator: Accelerator, origin: dict):
         self.folder, self.keep, self.accelerator = folder, keep, accelerator
         self.origin = as_json(origin)
-        accelerator.register_save_state_pre_hook(_save_plain_names)
+        accelerator.register_save_state_pre_hook(_save_plain_weights)
         accelerator.register_load_state_pre_hook(_load_plain_names)
 
     def latest(self) -> Path | None:
@@ -208,10 +208,13 @@ def _digest(content: dict) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def _save_plain_names(models: list, weights: list[dict], folder: str) -> None:
-    """Drop the prefix of DistributedDataParallel, so that any number of processes can load the checkpoint."""
+def _save_plain_weights(models: list, weights: list[dict], folder: str) -> None:
+    """Drop the prefix of DistributedDataParallel, so that any number of processes can load the checkpoint.
+
+    safetensors takes contiguous tensors only; loading copies them into whatever order the model has.
+    """
     for index, state in enumerate(weights):
-        weights[index] = {name.removeprefix("module."): tensor for name, tensor in state.items()}
+        weights[index] = {name.removeprefix("module."): part.contiguous() for name, part in state.items()}
 
 
 def _load_plain_names(models: list, folder: str) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Generator
 from contextlib import closing
 from pathlib import Path
 
+import torch
 from accelerate import Accelerator
 from accelerate.utils import ProjectConfiguration, set_seed
 
@@ -74,6 +75,8 @@ class Trainer:
         model = task.build_model()
         if arguments.model.gradient_checkpointing:
             model.gradient_checkpointing_enable()
+        if optimization.channels_last:  # a convolution passes on the order of its weights
+            model.to(memory_format=torch.channels_last)
         optimizer = build_optimizer(model, optimization, task.head)
         self.schedule = build_schedule(optimizer, optimization)
         self.model, self.optimizer = self.accelerator.prepare(model, optimizer)

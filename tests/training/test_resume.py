@@ -60,6 +60,17 @@ def kill_at(folder, step, *overrides):
     assert result.returncode == -signal.SIGKILL, result.stderr[-2000:]
 
 
+def test_a_run_in_channels_last_order_resumes_bitwise(tmp_path):
+    order = torch.channels_last
+    trainer = train(tmp_path / "whole", "channels_last=true")
+    kernels = [p for p in trainer.model.parameters() if p.dim() == 4 and not p.is_contiguous()]
+    assert kernels and all(kernel.is_contiguous(memory_format=order) for kernel in kernels)
+    shutil.copytree(tmp_path / "whole", tmp_path / "cut")
+    shutil.rmtree(tmp_path / "cut" / "checkpoints" / "step-00000008")
+    train(tmp_path / "cut", "channels_last=true", "--resume")
+    assert_same_end(tmp_path / "whole", tmp_path / "cut")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", [0, 2])
 def test_resume_after_kill_is_bitwise(straight, tmp_path, workers):
