@@ -9,6 +9,7 @@ from interpreter import run_python
 from PIL import Image
 
 from sapa_hf.paper.study import (
+    class_table,
     draw_plot,
     finish_runs,
     plan_runs,
@@ -64,6 +65,41 @@ def test_variant_may_carry_settings_of_its_own(tmp_path):
     was, now = (parse_settings(run.tokens).model for run in (plain, other))
     assert (was.upsampler, was.upsampler_border, was.upsampler_kernel_size) == ("sapa-b", "mask", 5)
     assert (now.upsampler, now.upsampler_border, now.upsampler_kernel_size) == ("sapa-b", "zero", 3)
+
+
+def with_classes(figures):
+    """Runs with three classes: the sky fills the photos, poles are thin, cars never occur in the labels."""
+    names, pixels = ("sky", "pole", "car"), (9000, 1000, 0)
+    return [
+        {
+            "variant": variant,
+            "seed": seed,
+            "per_class": [
+                {"id": number, "name": name, "iou": iou, "pixels": count}
+                for number, (name, iou, count) in enumerate(zip(names, ious, pixels, strict=True))
+            ],
+        }
+        for variant, seed, ious in figures
+    ]
+
+
+def test_classes_are_listed_from_the_rarest_with_paired_differences():
+    runs = [
+        ("bilinear", 0, (0.90, 0.10, None)),
+        ("bilinear", 1, (0.80, 0.20, None)),
+        ("sapa-g", 1, (0.82, 0.30, None)),
+        ("sapa-b", 0, (0.88, None, None)),
+    ]
+    lines = class_table(with_classes(runs), "bilinear").splitlines()
+    assert cells(lines[0]) == ["class", "pixels", "bilinear", "sapa-g", "sapa-b"]
+    assert [cells(line) for line in lines[2:]] == [
+        ["pole", "10.0%", "15.0", "30.0 (+10.0)", ""],
+        ["sky", "90.0%", "85.0", "82.0 (+2.0)", "88.0 (-2.0)"],
+    ]
+
+
+def test_a_task_without_classes_has_no_table_of_them():
+    assert class_table([{"variant": "bilinear", "seed": 0, "per_class": []}], "bilinear") == ""
 
 
 def test_difference_is_paired_by_seed():

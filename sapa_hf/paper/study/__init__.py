@@ -1,6 +1,7 @@
 """Studies: one recipe, a matrix of variants and seeds, one table of what came out."""
 
 from .matrix import PlannedRun, plan_runs
+from .per_class import class_table
 from .plot import draw_plot
 from .report import write_report
 from .runner import finish_runs
@@ -8,6 +9,7 @@ from .summary import read_runs, summarize, summary_table
 
 __all__ = [
     "PlannedRun",
+    "class_table",
     "draw_plot",
     "finish_runs",
     "plan_runs",

@@ -10,6 +10,7 @@ from pathlib import Path
 from sapa_hf.publishing.redaction import redact
 
 from .matrix import PlannedRun
+from .per_class import class_table
 from .plot import draw_plot
 from .summary import read_runs, summary_table
 
@@ -33,7 +34,7 @@ def write_report(
         title: Of the plot; the recipe's name and what is varied unless given.
 
     Returns:
-        The table, Markdown.
+        The tables, Markdown.
     """
     variants = list(dict.fromkeys(run.variant for run in runs))
     seeds = list(dict.fromkeys(str(run.seed) for run in runs))
@@ -43,7 +44,7 @@ def write_report(
     command += ["--title", title] if title else []
     command = shlex.join([*command, "--output_dir", f"studies/{folder.name}"])
     records = read_runs(runs)
-    table = summary_table(records, baseline)
+    table = "\n\n".join(filter(None, (summary_table(records, baseline), class_table(records, baseline))))
     folder.mkdir(parents=True, exist_ok=True)
     study = {"command": command, "baseline": baseline, "runs": records}
     (folder / "study.json").write_text(json.dumps(study, indent=2) + "\n", encoding="utf-8")

@@ -32,6 +32,7 @@ def read_runs(runs: Sequence[PlannedRun]) -> list[dict[str, Any]]:
                     "seed": run.seed,
                     "task": results["task"],
                     "metrics": results["metrics"],
+                    "per_class": results["per_class"],
                     "images": results["dataset"]["images"],
                     "parameters": results["model"]["parameters"],
                     "steps": results["training"]["steps"],
