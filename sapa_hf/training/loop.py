@@ -76,7 +76,7 @@ class Trainer:
         if arguments.model.gradient_checkpointing:
             model.gradient_checkpointing_enable()
         if optimization.channels_last:  # a convolution passes on the order of its weights
-            torch.nn.Module.to(model, memory_format=torch.channels_last)
+            model.to(memory_format=torch.channels_last)  # type: ignore[call-arg]  # a decorator hides self
         optimizer = build_optimizer(model, optimization, task.head)
         self.schedule = build_schedule(optimizer, optimization)
         self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
