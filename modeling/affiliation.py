@@ -5,7 +5,7 @@ import torch
 from .backend import chosen_backend, plain_implementation
 from .checks import check_affiliation
 from .compiled_kernel import find_kernel
-from .place_bias import PlaceBias, carried_by_embeddings
+from .place_bias import PlaceBias
 
 
 def sapa_upsample(
@@ -36,8 +36,7 @@ def sapa_upsample(
         backend: Which implementation runs, as in `set_backend`; None leaves it to that function and to the
             environment variable SAPA_BACKEND.
         bias: Logits by place that are added to the similarities: (H', K) for the rows of each pixel's window
-            and (W', K) for its columns. Under "zero" a tap outside the map has its bias as logit. There the
-            compiled kernel leaves the call to plain PyTorch.
+            and (W', K) for its columns. Under "zero" a tap outside the map has its bias as logit.
 
     Returns:
         (B, H', W', C) in value's dtype.
@@ -64,10 +63,8 @@ def affiliate(
     """Run `sapa_upsample` on arguments that are known to fit, as upsamplers have checked theirs."""
     backend = chosen_backend(backend)
     kernel = find_kernel(backend, query, key, value, normalization)
-    if kernel is not None and (bias is None or border == "mask"):
-        if bias is not None:
-            query, key = carried_by_embeddings(query, key, bias, kernel_size)
-        return kernel.assemble(query, key, value, kernel_size, border)
+    if kernel is not None:
+        return kernel.assemble(query, key, value, kernel_size, border, bias)
     implementation = plain_implementation(backend)
     dtype = torch.float64 if torch.float64 in (query.dtype, key.dtype, value.dtype) else torch.float32
     bias = None if bias is None else (bias[0].to(dtype), bias[1].to(dtype))

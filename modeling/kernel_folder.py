@@ -8,6 +8,7 @@ only if you trust whoever made it.
 import base64
 import hashlib
 import importlib.util
+import inspect
 import json
 import platform
 import re
@@ -104,9 +105,10 @@ def require_kernel(module: ModuleType) -> ModuleType:
     """Give the module back, or refuse one that is not a kernel which `sapa_upsample` can call.
 
     Raises:
-        ValueError: It has no function `assemble`.
+        ValueError: It has no function `assemble`, or one from before logits by place.
     """
-    if not callable(getattr(module, "assemble", None)):
+    assemble = getattr(module, "assemble", None)
+    if not callable(assemble) or "bias" not in inspect.signature(assemble).parameters:
         raise ValueError(f"the module {module.__name__} is not a SAPA kernel that this version can use")
     return module
 

@@ -17,34 +17,14 @@ def logits_by_place(bias: PlaceBias) -> torch.Tensor:
     return (rows[:, None, :, None] + columns[None, :, None, :]).flatten(2)
 
 
-def carried_by_embeddings(
-    query: torch.Tensor, key: torch.Tensor, bias: PlaceBias, kernel_size: int
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Lengthen queries and keys by 2 * K dimensions, so that their products hold the bias too.
-
-    A window holds each row of the map modulo K exactly once, and each column. So a key marks its two
-    remainders, and a query holds the bias of the tap that each remainder falls on. This serves an
-    implementation that knows no bias, for taps inside the map.
-
-    Args:
-        query: (B, H', W', d).
-        key: (B, H, W, d).
-        bias: Of rows and columns.
-        kernel_size: Odd window size K.
-
-    Returns:
-        (B, H', W', d + 2 * K) and (B, H, W, d + 2 * K).
-    """
-    rows, columns = (torch.arange(size, device=key.device) for size in key.shape[1:3])
-    marks = place_marks(rows, columns, kernel_size)  # (H, W, 2 * K)
-    key = torch.cat((key, marks.to(key.dtype).expand(key.shape[0], -1, -1, -1)), -1)
-    return biased_query(query, bias, key.shape[1:3], kernel_size), key
-
-
 def biased_query(
     query: torch.Tensor, bias: PlaceBias, feature_size: Sequence[int], kernel_size: int
 ) -> torch.Tensor:
     """Append each pixel's bias to its query, by the marks of the positions under its taps.
+
+    A window holds each row of the map modulo K exactly once, and each column. So a key marks its two
+    remainders, and a query holds the bias of the tap that each remainder falls on: their product
+    is the bias.
 
     Args:
         query: (B, H', W', d).

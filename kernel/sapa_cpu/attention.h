@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-#include "rows.h"
+#include "bias.h"
 
 namespace {
 
@@ -34,9 +34,9 @@ class Attention {
   using S = typename P::Scalar;
 
  public:
-  Attention(const sapa::Problem& p, const GuideGrid& grid, const void* query)
-      : p_(p), grid_(grid), query_(static_cast<const T*>(query)), transposed_(4 * p.embedding * P::lanes) {}
-  bool ok() const { return transposed_.ok(); }
+  Attention(const sapa::Problem& p, const GuideGrid& grid, const void* query, const sapa::Bias& bias)
+      : p_(p), grid_(grid), query_(static_cast<const T*>(query)), bias_(p, grid, bias), transposed_(4 * p.embedding * P::lanes) {}
+  bool ok() const { return bias_.ok() && transposed_.ok(); }
 
   // weights (slots, taps, lanes) of some queries of each position.
   void weights(const TransposedKeys<P, T>& keys, std::int64_t image, std::int64_t y, std::int64_t x, const Slots& slots,
@@ -63,6 +63,7 @@ class Attention {
         });
       }
     }
+    bias_.add(y, x, slots, out);
     if (p_.border == sapa::Border::mask) mask_columns(x, count, out);
     for (int q = 0; q < count; ++q) softmax<P>(out + q * taps * P::lanes, size);
   }
@@ -101,6 +102,7 @@ class Attention {
   const sapa::Problem& p_;
   const GuideGrid& grid_;
   const T* query_;
+  PlaceBias<P> bias_;
   Buffer<S> transposed_;
 };
 

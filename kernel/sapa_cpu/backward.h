@@ -47,12 +47,12 @@ class BackwardPass {
   explicit BackwardPass(const sapa::Backward& call)
       : call_(call), p_(call.problem), grid_(p_), transposed_keys_(p_, call.key), keys_(p_, call.key, p_.embedding),
         values_(p_, call.value, p_.channels), queries_(p_, call.query, p_.embedding),
-        grads_(p_, call.grad_output, p_.channels), attention_(p_, grid_, call.query), weight_gradient_(p_),
+        grads_(p_, call.grad_output, p_.channels), attention_(p_, grid_, call.query, call.bias), weight_gradient_(p_), bias_gradient_(p_, call.grad_bias),
         grad_keys_(p_, call.grad_key, p_.embedding), grad_values_(p_, call.grad_value, p_.channels), gather_(p_, grid_),
         size_(round_up(p_.width, P::lanes) * p_.most_rows() * grid_.columns * p_.taps()), weights_(size_), score_grads_(size_) {}
   bool ok() const {
     return grid_.ok() && transposed_keys_.ok() && keys_.ok() && values_.ok() && queries_.ok() && grads_.ok() && attention_.ok() &&
-           weight_gradient_.ok() && grad_keys_.ok() && grad_values_.ok() && gather_.ok() && weights_.ok() && score_grads_.ok();
+           weight_gradient_.ok() && bias_gradient_.ok() && grad_keys_.ok() && grad_values_.ok() && gather_.ok() && weights_.ok() && score_grads_.ok();
   }
 
   // The gradients of the map rows begin .. end of one image and of the queries that their windows centre on. Position
@@ -95,12 +95,13 @@ class BackwardPass {
         S* score_grads = score_grads_.get() + (weights - weights_.get());
         attention_.weights(transposed_keys_, image, y, x, slots, weights);
         weight_gradient_.score_gradients(grid_, values, grads, y, x, slots, weights, score_grads);
-        if (y >= begin && y < end)
-          for (int lane = 0; lane < least(P::lanes, p_.width - x); ++lane) {
-            attention_.prefetch_next(image, y, x, lane);
-            assemble_position<P>(p_, grid_, keys_.around(image, y), p_.embedding, image, y, x + lane, slots,
-                                 score_grads + lane, static_cast<T*>(call_.grad_query));
-          }
+        if (y < begin || y >= end) continue;
+        bias_gradient_.store(grid_, image, x, slots, score_grads);
+        for (int lane = 0; lane < least(P::lanes, p_.width - x); ++lane) {
+          attention_.prefetch_next(image, y, x, lane);
+          assemble_position<P>(p_, grid_, keys_.around(image, y), p_.embedding, image, y, x + lane, slots, score_grads + lane,
+                               static_cast<T*>(call_.grad_query));
+        }
       }
     gather_.add(grad_values_, weights_.get(), grads[0], grad_keys_, score_grads_.get(), queries_.load(image, y)[0], image, y,
                 begin, end);
@@ -114,6 +115,7 @@ class BackwardPass {
   GuideRows<P, T> queries_, grads_;
   Attention<P, T> attention_;
   WeightGradient<P> weight_gradient_;
+  BiasGradient<P> bias_gradient_;
   GradientRows<P, T> grad_keys_, grad_values_;
   KeyGather<P, T> gather_;
   std::int64_t size_;

@@ -26,6 +26,19 @@ Element element_of(const Tensor& tensor) {
   }
 }
 
+torch::headeronly::ScalarType sum_type(Element element) {
+  return element == Element::float64 ? torch::headeronly::ScalarType::Double : torch::headeronly::ScalarType::Float;
+}
+
+void check_table(const Tensor& table, const char* name, std::int64_t size, const Problem& p, const Tensor& value) {
+  STD_TORCH_CHECK(table.dim() == 2 && table.size(0) == size && table.size(1) == p.kernel_size, "sapa: the bias of ", name,
+                  " must be (", size, ", ", p.kernel_size, "), got ", shape(table));
+  STD_TORCH_CHECK(table.scalar_type() == sum_type(p.element),
+                  "sapa: a bias must be float32, or float64 where query, key and value are");
+  STD_TORCH_CHECK(table.is_cuda() == value.is_cuda() && table.get_device_index() == value.get_device_index(),
+                  "sapa: the bias of ", name, " and value are on different devices");
+}
+
 }  // namespace
 
 Problem read_problem(const Tensor& query, const Tensor& key, const Tensor& value, std::int64_t kernel_size, bool mask) {
@@ -59,6 +72,26 @@ void check_grad_output(const Problem& p, const Tensor& grad_output, const Tensor
   STD_TORCH_CHECK(grad_output.scalar_type() == value.scalar_type() && grad_output.is_cuda() == value.is_cuda() &&
                       grad_output.get_device_index() == value.get_device_index(),
                   "sapa: grad_output and value differ in dtype or device");
+}
+
+void check_bias(const Problem& p, const Table& rows, const Table& columns, const Tensor& value) {
+  STD_TORCH_CHECK(rows.has_value() == columns.has_value(), "sapa: a bias needs both its tables, of rows and of columns");
+  if (!rows) return;
+  check_table(*rows, "rows", p.guide_height, p, value);
+  check_table(*columns, "columns", p.guide_width, p, value);
+}
+
+Bias bias_of(Table& rows, Table& columns) {
+  if (!rows) return {nullptr, nullptr};
+  rows = torch::stable::contiguous(*rows);
+  columns = torch::stable::contiguous(*columns);
+  return {rows->const_data_ptr(), columns->const_data_ptr()};
+}
+
+Tensor bias_gradient_like(const Problem& p, const Table& rows, const Tensor& value) {
+  const auto type = sum_type(p.element);
+  if (!rows) return torch::stable::new_empty(value, {0}, type);
+  return torch::stable::new_empty(value, {p.batch, p.guide_height, p.guide_width, 2 * p.kernel_size}, type);
 }
 
 Tensor output_like(const Problem& p, const Tensor& value) {

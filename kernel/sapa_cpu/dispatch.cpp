@@ -83,8 +83,9 @@ void run_rows(Rows rows, const Call& call) {
 
 }  // namespace
 
-Tensor forward_cpu(Tensor query, Tensor key, Tensor value, std::int64_t kernel_size, bool mask) {
+Tensor forward_cpu(Tensor query, Tensor key, Tensor value, std::int64_t kernel_size, bool mask, Table rows, Table columns) {
   const Problem problem = read_problem(query, key, value, kernel_size, mask);
+  check_bias(problem, rows, columns, value);
   query = torch::stable::contiguous(query);
   key = torch::stable::contiguous(key);
   value = torch::stable::contiguous(value);
@@ -92,27 +93,30 @@ Tensor forward_cpu(Tensor query, Tensor key, Tensor value, std::int64_t kernel_s
   if (output.numel() == 0) return output;
   prefer_large_pages(output);
   run_rows(chosen_path().forward,
-           Forward{problem, query.const_data_ptr(), key.const_data_ptr(), value.const_data_ptr(), output.mutable_data_ptr()});
+           Forward{problem, query.const_data_ptr(), key.const_data_ptr(), value.const_data_ptr(), bias_of(rows, columns),
+                   output.mutable_data_ptr()});
   return output;
 }
 
-std::tuple<Tensor, Tensor, Tensor> backward_cpu(Tensor grad_output, Tensor query, Tensor key, Tensor value,
-                                                std::int64_t kernel_size, bool mask) {
+std::tuple<Tensor, Tensor, Tensor, Tensor> backward_cpu(Tensor grad_output, Tensor query, Tensor key, Tensor value,
+                                                        std::int64_t kernel_size, bool mask, Table rows, Table columns) {
   const Problem problem = read_problem(query, key, value, kernel_size, mask);
   check_grad_output(problem, grad_output, value);
+  check_bias(problem, rows, columns, value);
   grad_output = torch::stable::contiguous(grad_output);
   query = torch::stable::contiguous(query);
   key = torch::stable::contiguous(key);
   value = torch::stable::contiguous(value);
   Tensor grad_query = torch::stable::new_empty(query, query.sizes()), grad_key = torch::stable::new_empty(key, key.sizes()),
-         grad_value = torch::stable::new_empty(value, value.sizes());
+         grad_value = torch::stable::new_empty(value, value.sizes()), grad_bias = bias_gradient_like(problem, rows, value);
   prefer_large_pages(grad_query);
   prefer_large_pages(grad_value);
   if (problem.batch > 0)
     run_rows(chosen_path().backward,
              Backward{problem, grad_output.const_data_ptr(), query.const_data_ptr(), key.const_data_ptr(), value.const_data_ptr(),
-                      grad_query.mutable_data_ptr(), grad_key.mutable_data_ptr(), grad_value.mutable_data_ptr()});
-  return {grad_query, grad_key, grad_value};
+                      bias_of(rows, columns), grad_query.mutable_data_ptr(), grad_key.mutable_data_ptr(),
+                      grad_value.mutable_data_ptr(), rows ? grad_bias.mutable_data_ptr() : nullptr});
+  return {grad_query, grad_key, grad_value, grad_bias};
 }
 
 }  // namespace sapa

@@ -1,6 +1,7 @@
 // The CPU operators, as the dispatcher calls them.
 #pragma once
 
+#include <optional>
 #include <tuple>
 
 #include <torch/csrc/stable/tensor.h>
@@ -16,8 +17,14 @@ Problem read_problem(const Tensor& query, const Tensor& key, const Tensor& value
 void check_grad_output(const Problem& problem, const Tensor& grad_output, const Tensor& value);
 Tensor output_like(const Problem& problem, const Tensor& value);
 
-Tensor forward_cpu(Tensor query, Tensor key, Tensor value, std::int64_t kernel_size, bool mask);
-std::tuple<Tensor, Tensor, Tensor> backward_cpu(Tensor grad_output, Tensor query, Tensor key, Tensor value,
-                                                std::int64_t kernel_size, bool mask);
+// The bias by place: two tables, or none.
+using Table = std::optional<Tensor>;
+void check_bias(const Problem& problem, const Table& rows, const Table& columns, const Tensor& value);
+Bias bias_of(Table& rows, Table& columns);
+Tensor bias_gradient_like(const Problem& problem, const Table& rows, const Tensor& value);  // empty without a bias
+
+Tensor forward_cpu(Tensor query, Tensor key, Tensor value, std::int64_t kernel_size, bool mask, Table rows, Table columns);
+std::tuple<Tensor, Tensor, Tensor, Tensor> backward_cpu(Tensor grad_output, Tensor query, Tensor key, Tensor value,
+                                                        std::int64_t kernel_size, bool mask, Table rows, Table columns);
 
 }  // namespace sapa

@@ -41,7 +41,7 @@ bool forward_rows(const sapa::Forward& call, std::int64_t begin, std::int64_t en
   const GuideGrid grid(p);
   TransposedKeys<P, T> keys(p, call.key);
   MapRows<P, T> values(p, call.value, p.channels);
-  Attention<P, T> attention(p, grid, call.query);
+  Attention<P, T> attention(p, grid, call.query, call.bias);
   const Buffer<S> weights(4 * p.taps() * P::lanes);
   if (!grid.ok() || !keys.ok() || !values.ok() || !attention.ok() || !weights.ok()) return false;
   for (std::int64_t row = begin; row < end; ++row) {

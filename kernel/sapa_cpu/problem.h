@@ -33,16 +33,25 @@ struct Problem {
   std::int64_t most_columns() const { return (guide_width + width - 1) / width; }
 };
 
+// Logits by place, in the type of the sums: rows (guide_height, K) and columns (guide_width, K); both null without a bias.
+struct Bias {
+  const void *rows, *columns;
+};
+
 struct Forward {
   Problem problem;
   const void *query, *key, *value;
+  Bias bias;
   void* output;
 };
 
+// grad_bias: (B, guide_height, guide_width, 2 * K), every query's score gradients summed over each row of its window, then over
+// each column; null without a bias.
 struct Backward {
   Problem problem;
   const void *grad_output, *query, *key, *value;
-  void *grad_query, *grad_key, *grad_value;
+  Bias bias;
+  void *grad_query, *grad_key, *grad_value, *grad_bias;
 };
 
 // Each path works on the position rows begin .. end of the B * H rows; results do not depend on how rows are split.

@@ -4,10 +4,12 @@
 #include "torch_binding.h"
 
 STABLE_TORCH_LIBRARY_EXPAND(TORCH_EXTENSION_NAME, ops) {
-  ops.def("forward(Tensor query, Tensor key, Tensor value, int kernel_size, bool mask) -> Tensor");
   ops.def(
-      "backward(Tensor grad_output, Tensor query, Tensor key, Tensor value, int kernel_size, bool mask) -> "
-      "(Tensor, Tensor, Tensor)");
+      "forward(Tensor query, Tensor key, Tensor value, int kernel_size, bool mask, Tensor? rows=None, Tensor? columns=None) -> "
+      "Tensor");
+  ops.def(
+      "backward(Tensor grad_output, Tensor query, Tensor key, Tensor value, int kernel_size, bool mask, Tensor? rows=None, "
+      "Tensor? columns=None) -> (Tensor, Tensor, Tensor, Tensor)");
 }
 
 // A CUDA build of torch loads the CUDA library for CPU tensors too, so both libraries carry the CPU operators.

@@ -15,6 +15,7 @@ def sapa_upsample(
     kernel_size: int = 5,
     border: str = "zero",
     normalization: str = "softmax",
+    bias: tuple[torch.Tensor, torch.Tensor] | None = None,
 ) -> torch.Tensor:
     """Upsample a feature by affiliating each output pixel with the most similar positions of its window.
 
@@ -29,6 +30,8 @@ def sapa_upsample(
         kernel_size: Odd window size K.
         border: "zero" gives a tap outside the map the logit 0 and the value 0; "mask" leaves it out.
         normalization: "softmax", the only one that is compiled.
+        bias: Logits by place that are added to the inner products, taps outside the map included: (H', K) for
+            the rows of each window and (W', K) for its columns.
 
     Returns:
         (B, H', W', C) in value's dtype.
@@ -46,7 +49,9 @@ def sapa_upsample(
     if not torch.compiler.is_compiling():
         _check_tensors(query, key, value)
     _check_options(kernel_size, border, normalization)
-    return assemble(query, key, value, kernel_size, border)
+    if bias is not None and not torch.compiler.is_compiling():
+        _check_bias(bias, query, kernel_size)
+    return assemble(query, key, value, kernel_size, border, bias)
 
 
 def assemble(
@@ -55,10 +60,15 @@ def assemble(
     value: torch.Tensor,
     kernel_size: int = 5,
     border: str = "zero",
+    bias: tuple[torch.Tensor, torch.Tensor] | None = None,
 ) -> torch.Tensor:
     """Run `sapa_upsample` on arguments that its caller has checked, and under no transform it refuses."""
     dtype = torch.promote_types(torch.promote_types(query.dtype, key.dtype), value.dtype)
-    output = forward_op(query.to(dtype), key.to(dtype), value.to(dtype), kernel_size, border == "mask")
+    sum_dtype = torch.float64 if dtype == torch.float64 else torch.float32
+    tables = (None, None) if bias is None else tuple(table.to(sum_dtype) for table in bias)
+    output = forward_op(
+        query.to(dtype), key.to(dtype), value.to(dtype), kernel_size, border == "mask", *tables
+    )
     return output.to(value.dtype)  # (B, H', W', C)
 
 
@@ -97,6 +107,19 @@ def _check_tensors(query, key, value):
             f"The query's size {tuple(query.shape[1:3])} must be at least the key's {tuple(key.shape[1:3])} "
             "along both axes, and the key's at least (1, 1): upsampling cannot shrink."
         )
+
+
+def _check_bias(bias, query, kernel_size):
+    """Refuse tables that do not fit the query."""
+    for name, table, size in zip(("rows", "columns"), bias, query.shape[1:3], strict=True):
+        if not isinstance(table, torch.Tensor) or not table.is_floating_point():
+            given = table.dtype if isinstance(table, torch.Tensor) else type(table).__name__
+            raise TypeError(f"bias of {name} must be a floating point tensor, got {given}.")
+        if table.shape != (size, kernel_size) or table.device != query.device:
+            raise ValueError(
+                f"bias of {name} must have the shape {(size, kernel_size)} on {query.device}, got "
+                f"{tuple(table.shape)} on {table.device}."
+            )
 
 
 def _check_options(kernel_size, border, normalization):

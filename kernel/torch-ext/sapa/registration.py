@@ -11,15 +11,19 @@ forward_op = ops.forward.default
 backward_op = ops.backward.default
 
 
-def _fake_forward(query, key, value, kernel_size, mask):
+def _fake_forward(query, key, value, kernel_size, mask, rows=None, columns=None):
     """Shape (B, H', W', C), in value's dtype."""
     _check_fake(query, key, value)
+    _check_fake_bias(query, kernel_size, rows, columns)
     return value.new_empty(value.shape[0], query.shape[1], query.shape[2], value.shape[3])
 
 
-def _fake_backward(grad_output, query, key, value, kernel_size, mask):
-    """One gradient a tensor."""
-    return query.new_empty(query.shape), key.new_empty(key.shape), value.new_empty(value.shape)
+def _fake_backward(grad_output, query, key, value, kernel_size, mask, rows=None, columns=None):
+    """One gradient a tensor; of a bias one a query, (B, H', W', 2 * K), and no elements without a bias."""
+    sum_dtype = torch.float64 if value.dtype == torch.float64 else torch.float32
+    bias_shape = (0,) if rows is None else (*query.shape[:3], 2 * kernel_size)
+    bias = query.new_empty(bias_shape, dtype=sum_dtype)
+    return query.new_empty(query.shape), key.new_empty(key.shape), value.new_empty(value.shape), bias
 
 
 def _check_fake(query, key, value):
@@ -37,15 +41,29 @@ def _check_fake(query, key, value):
     torch._check(query.shape[2] >= key.shape[2], lambda: "sapa: the query's width is below the key's")
 
 
+def _check_fake_bias(query, kernel_size, rows, columns):
+    torch._check((rows is None) == (columns is None), lambda: "sapa: a bias needs both its tables")
+    for axis, table in ((1, rows), (2, columns)):
+        if table is not None:
+            torch._check(
+                table.dim() == 2 and table.shape[1] == kernel_size, lambda: "sapa: a bias has K columns"
+            )
+            torch._check(table.shape[0] == query.shape[axis], lambda: "sapa: a bias has the query's size")
+
+
 def _setup_context(ctx, inputs, output):
-    """Keep query, key and value only: a window's softmax is cheap to compute again."""
-    query, key, value, ctx.kernel_size, ctx.mask = inputs
-    ctx.save_for_backward(query, key, value)
+    """Keep the inputs only: a window's softmax is cheap to compute again."""
+    query, key, value, ctx.kernel_size, ctx.mask, rows, columns = inputs
+    ctx.save_for_backward(query, key, value, rows, columns)
 
 
 def _backward(ctx, grad_output):
-    grads = backward_op(grad_output, *ctx.saved_tensors, ctx.kernel_size, ctx.mask)
-    return (*grads, None, None)
+    query, key, value, rows, columns = ctx.saved_tensors
+    *grads, by_tap = backward_op(grad_output, query, key, value, ctx.kernel_size, ctx.mask, rows, columns)
+    if rows is None:
+        return (*grads, None, None, None, None)
+    of_rows, of_columns = by_tap.split(ctx.kernel_size, -1)  # (B, H', W', K) each
+    return (*grads, None, None, of_rows.sum((0, 2)), of_columns.sum((0, 1)))
 
 
 def _refuse_second_derivative(ctx, *grads):
@@ -54,16 +72,25 @@ def _refuse_second_derivative(ctx, *grads):
     )
 
 
-def _forward_batched(info, in_dims, query, key, value, kernel_size, mask):
-    """vmap: the new axis joins the batch."""
+def _forward_batched(info, in_dims, query, key, value, kernel_size, mask, rows=None, columns=None):
+    """vmap: the new axis joins the batch; where the bias has it too, a loop runs."""
     size = info.batch_size
+    if any(dim is not None for dim in in_dims[5:]):
+        axes = [
+            tensor.unbind(dim) if dim is not None else [tensor] * size
+            for tensor, dim in zip(
+                (query, key, value, rows, columns), (*in_dims[:3], *in_dims[5:]), strict=True
+            )
+        ]
+        calls = ((q, k, v, kernel_size, mask, r, c) for q, k, v, r, c in zip(*axes, strict=True))
+        return torch.stack([forward_op(*call) for call in calls]), 0
 
     def join(tensor, dim):
         tensor = tensor.expand(size, *tensor.shape) if dim is None else tensor.movedim(dim, 0)
         return tensor.flatten(0, 1)
 
     tensors = [join(tensor, dim) for tensor, dim in zip((query, key, value), in_dims, strict=False)]
-    return forward_op(*tensors, kernel_size, mask).unflatten(0, (size, -1)), 0
+    return forward_op(*tensors, kernel_size, mask, rows, columns).unflatten(0, (size, -1)), 0
 
 
 def _forward_flops(query, key, value, kernel_size, mask, *args, out_shape=None, **kwargs):

@@ -22,6 +22,7 @@ class SapaAffiliation(nn.Module):
         kernel_size: int = 5,
         border: str = "zero",
         normalization: str = "softmax",
+        bias: tuple[torch.Tensor, torch.Tensor] | None = None,
     ) -> torch.Tensor:
         """Run the compiled `sapa_upsample`: (B, H', W', d), (B, H, W, d), (B, H, W, C) -> (B, H', W', C)."""
-        return sapa_upsample(query, key, value, kernel_size, border, normalization)
+        return sapa_upsample(query, key, value, kernel_size, border, normalization, bias)
