@@ -57,17 +57,23 @@ __device__ inline bool reads(const Pixel& pixel, int index) {
 
 // Puts the weights and score gradients of a warp's 16 pixels and the tile's 16 positions into shared memory.
 template <int K, class T>
-__device__ inline void put_weights(const KeySide<T>& shared, const SumFragment (&scores)[2], const SumFragment (&weight_grads)[2],
+__device__ inline void put_weights(const Problem& p, const PlaceBias<float>& bias, const KeySide<T>& shared, const SumFragment (&scores)[2], const SumFragment (&weight_grads)[2],
                                    int row, int lane) {
   for (int r = 0; r < 2; ++r) {
     const Pixel pixel = shared.pixels[row + 8 * r];
     const PixelSums<float> sums = shared.sums[row + 8 * r];
+    const PixelBias<float> own_bias = bias.of(p, pixel.at);
     for (int b = 0; b < 2; ++b) {
       const int position = 8 * b + 2 * (lane % 4);
       float weights[2], grads[2];
       for (int i = 0; i < 2; ++i) {
-        const bool counts = reads<K>(pixel, position + i);
-        weights[i] = counts ? __expf(scores[b].values[2 * r + i] - sums.best) * sums.scale : 0;
+        const int at = position + i;
+        const bool counts = reads<K>(pixel, at);
+        const float score =
+            counts ? scores[b].values[2 * r + i] +
+                         own_bias.logit(at / tile_side + K - 1 - pixel.row, at % tile_side + K - 1 - pixel.column)
+                   : 0;
+        weights[i] = counts ? __expf(score - sums.best) * sums.scale : 0;
         grads[i] = counts ? weights[i] * (weight_grads[b].values[2 * r + i] - sums.mean) : 0;
       }
       const int at = (row + 8 * r) * weight_stride + position;
@@ -171,7 +177,7 @@ struct KeyTile {
 // Needs what forward_tiled needs, and the sums of every pixel. slices_of(p) blocks a tile.
 template <int K, class T>
 __global__ void __launch_bounds__(tile_threads)
-    backward_keys_tiled(Problem p, const T* grad_output, const T* query, const T* key, const T* value,
+    backward_keys_tiled(Problem p, PlaceBias<float> bias, const T* grad_output, const T* query, const T* key, const T* value,
                         const PixelSums<float>* pixel_sums, T* grad_key, T* grad_value) {
   const KeyTile<K, T> work(p, dynamic_shared_memory());
   const KeySide<T>& shared = work.shared;
@@ -188,7 +194,7 @@ __global__ void __launch_bounds__(tile_threads)
     SumFragment scores[2] = {}, weight_grads[2] = {};
     work.add_weight_grads(weight_grads, grad_output, value, base == 0);
     work.add_products(scores, shared.queries, shared.keys, shared.key_stride, work.embedding);
-    put_weights<K>(shared, scores, weight_grads, 16 * work.warp + work.lane / 4, work.lane);
+    put_weights<K>(p, bias, shared, scores, weight_grads, 16 * work.warp + work.lane / 4, work.lane);
     __syncthreads();
     gather(value_sums, shared.weights, shared.grads, shared.value_stride, value_width, work.lane, work.warp);
     gather(key_sums, shared.score_grads, shared.queries + own_key, shared.key_stride, key_width, work.lane, work.warp);

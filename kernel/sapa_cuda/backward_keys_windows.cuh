@@ -87,7 +87,8 @@ struct ReaderTile {
     }
   }
 
-  __device__ void put_weights(const float (&scores)[tile_side][K], const float (&weight_grads)[tile_side][K]) const {
+  __device__ void put_weights(const PlaceBias<float>& bias, const float (&scores)[tile_side][K],
+                              const float (&weight_grads)[tile_side][K]) const {
     const int s = threadIdx.x % quad, row = threadIdx.x / quad % tile_side, n = threadIdx.x / tile_positions;
     if (n >= K) return;
 #pragma unroll
@@ -96,7 +97,9 @@ struct ReaderTile {
       for (int m = 0; m < K; ++m) {
         const int reader = ((row + n) * side + j + m) * quad + s, at = ((row * tile_side + j) * K * K + n * K + m) * quad + s;
         const bool reads = pixels[reader] >= 0;
-        const float weight = reads ? weight_of(sums[reader], scores[j][m]) : 0;
+        // A reader that lies n rows down the halo has this position in its window's row K - 1 - n.
+        const float score = scores[j][m] + bias.of(p, pixels[reader]).logit(K - 1 - n, K - 1 - m);
+        const float weight = reads ? weight_of(sums[reader], score) : 0;
         weights[at] = weight;
         grads[at] = reads ? weight * (weight_grads[j][m] - sums[reader].mean) : 0;
       }
@@ -143,15 +146,15 @@ struct ReaderTile {
 // Needs what forward_windows needs, and the sums of every pixel. A block a tile.
 template <int K>
 __global__ void __launch_bounds__(tile_threads, 2)
-    backward_keys_windows(Problem p, const float* grad_output, const float* query, const float* key, const float* value,
-                          const PixelSums<float>* pixel_sums, float* grad_key, float* grad_value) {
+    backward_keys_windows(Problem p, PlaceBias<float> bias, const float* grad_output, const float* query, const float* key,
+                          const float* value, const PixelSums<float>* pixel_sums, float* grad_key, float* grad_value) {
   const ReaderTile<K> work(p, static_cast<float*>(dynamic_shared_memory()));
   for (int base = 0; base < ratio_of(p).pixels(); base += quad) {
     float scores[tile_side][K] = {}, weight_grads[tile_side][K] = {};
     work.choose_pixels(base, pixel_sums);
     work.multiply(query, key, p.embedding, scores);
     work.multiply(grad_output, value, p.channels, weight_grads);
-    work.put_weights(scores, weight_grads);
+    work.put_weights(bias, scores, weight_grads);
     for (std::int64_t first = 0; first < p.channels; first += reader_chunk)
       work.gather_chunk(work.weights, grad_output, p.channels, first, base == 0, grad_value);
     for (std::int64_t first = 0; first < p.embedding; first += reader_chunk)

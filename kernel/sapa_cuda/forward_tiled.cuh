@@ -32,7 +32,7 @@ inline __host__ __device__ std::int64_t forward_tiled_bytes(const Problem& p) {
 // Needs integer ratios, d and C multiples of 8, and tensors aligned to 16 bytes. A block a tile.
 template <int K, class T>
 __global__ void __launch_bounds__(tile_threads, K < 7 ? 4 : 2)
-    forward_tiled(Problem p, const T* query, const T* key, const T* value, T* output) {
+    forward_tiled(Problem p, PlaceBias<float> bias, const T* query, const T* key, const T* value, T* output) {
   constexpr int blocks = Tile<K>::keys / 8;
   constexpr int value_stride = value_chunk + row_padding;
   const int embedding = static_cast<int>(padded_to_sixteen(p.embedding)), key_stride = embedding + row_padding;
@@ -56,7 +56,7 @@ __global__ void __launch_bounds__(tile_threads, K < 7 ? 4 : 2)
     float scale[2];
     if (busy) {
       add_inner_products(scores, rows_at(own, query, p.embedding), keys, key_stride, static_cast<int>(p.embedding), lane);
-      keep_windows<K>(p, halo, own, lane, scores);
+      keep_windows<K>(p, bias, halo, own, lane, scores);
       weights_of<T>(scores, weights, scale);
     }
     for (std::int64_t channel = 0; channel < p.channels; channel += value_chunk) {

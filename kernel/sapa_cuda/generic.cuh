@@ -1,6 +1,7 @@
 // Any kernel size, embedding, channel count, ratio and dtype: one warp a pixel, nothing kept in shared memory.
 #pragma once
 
+#include "bias.cuh"
 #include "softmax.cuh"
 
 namespace sapa {
@@ -18,15 +19,16 @@ __device__ inline Centre centre_of(const Problem& p, std::int64_t pixel) {
   return {line / p.guide_height, line % p.guide_height * p.height / p.guide_height, column * p.width / p.guide_width};
 }
 
-// Calls f(index of the map position, or -1 outside the map) for the taps that the softmax counts.
+// Calls f(index of the map position, or -1 outside the map; the tap's row and column) for the taps that the softmax counts.
 template <class F>
 __device__ inline void for_taps(const Problem& p, const Centre& centre, F&& f) {
   const std::int64_t radius = p.radius();
   for (std::int64_t row = centre.row - radius; row <= centre.row + radius; ++row)
     for (std::int64_t column = centre.column - radius; column <= centre.column + radius; ++column) {
       const bool inside = row >= 0 && row < p.height && column >= 0 && column < p.width;
-      if (inside) f((centre.image * p.height + row) * p.width + column);
-      else if (p.border == Border::zero) f(static_cast<std::int64_t>(-1));
+      const std::int64_t n = row - centre.row + radius, m = column - centre.column + radius;
+      if (inside) f((centre.image * p.height + row) * p.width + column, n, m);
+      else if (p.border == Border::zero) f(static_cast<std::int64_t>(-1), n, m);
     }
 }
 
@@ -50,19 +52,21 @@ struct RunningSoftmax {
 };
 
 template <class T>
-__global__ void forward_generic(Problem p, const T* query, const T* key, const T* value, T* output) {
+__global__ void forward_generic(Problem p, PlaceBias<typename Sum<T>::type> bias, const T* query, const T* key, const T* value,
+                                T* output) {
   using S = typename Sum<T>::type;
   const int lane = threadIdx.x % 32, warps = blockDim.x / 32;
   const std::int64_t pixels = p.batch * p.guide_height * p.guide_width;
   for (std::int64_t pixel = static_cast<std::int64_t>(blockIdx.x) * warps + threadIdx.x / 32; pixel < pixels;
        pixel += static_cast<std::int64_t>(gridDim.x) * warps) {
     const Centre centre = centre_of(p, pixel);
+    const PixelBias<S> own_bias = bias.of(p, pixel);
     for (std::int64_t channel = 0; channel < p.channels; channel += 32 * lane_channels) {
       RunningSoftmax<S> softmax;
       S sums[lane_channels] = {};
-      for_taps(p, centre, [&](std::int64_t at) {
-        const S logit = at < 0 ? S(0) : warp_product(query + pixel * p.embedding, key + at * p.embedding, p.embedding, lane);
-        const auto step = softmax.add(logit);
+      for_taps(p, centre, [&](std::int64_t at, std::int64_t n, std::int64_t m) {
+        const S score = at < 0 ? S(0) : warp_product(query + pixel * p.embedding, key + at * p.embedding, p.embedding, lane);
+        const auto step = softmax.add(score + own_bias.logit(n, m));
         for (int i = 0; i < lane_channels; ++i) {
           const std::int64_t c = channel + lane + 32 * i;
           sums[i] *= step.fade;
@@ -77,10 +81,18 @@ __global__ void forward_generic(Problem p, const T* query, const T* key, const T
   }
 }
 
-// The gradient of the queries; also writes every pixel's sums, for the keys' side.
+// Adds a tap's score gradient to the sums of its window's row and column; one lane of a warp does.
+template <class S>
+__device__ inline void add_to_bias(const Problem& p, S* grad_bias, std::int64_t pixel, std::int64_t n, std::int64_t m, S score_grad) {
+  S* sums = grad_bias + pixel * 2 * p.kernel_size;
+  sums[n] += score_grad;
+  sums[p.kernel_size + m] += score_grad;
+}
+
+// The gradients of the queries and of the bias; also writes every pixel's sums, for the keys' side.
 template <class T>
-__global__ void backward_queries(Problem p, const T* grad_output, const T* query, const T* key, const T* value, T* grad_query,
-                                 PixelSums<typename Sum<T>::type>* pixel_sums) {
+__global__ void backward_queries(Problem p, PlaceBias<typename Sum<T>::type> bias, const T* grad_output, const T* query, const T* key,
+                                 const T* value, T* grad_query, PixelSums<typename Sum<T>::type>* pixel_sums) {
   using S = typename Sum<T>::type;
   const int lane = threadIdx.x % 32, warps = blockDim.x / 32;
   const std::int64_t pixels = p.batch * p.guide_height * p.guide_width;
@@ -88,23 +100,35 @@ __global__ void backward_queries(Problem p, const T* grad_output, const T* query
        pixel += static_cast<std::int64_t>(gridDim.x) * warps) {
     const Centre centre = centre_of(p, pixel);
     const T *own_query = query + pixel * p.embedding, *own_grad = grad_output + pixel * p.channels;
+    const PixelBias<S> own_bias = bias.of(p, pixel);
+    const auto logit_of = [&](std::int64_t at, std::int64_t n, std::int64_t m) {
+      const S score = at < 0 ? S(0) : warp_product(own_query, key + at * p.embedding, p.embedding, lane);
+      return score + own_bias.logit(n, m);
+    };
+    const auto product_of = [&](std::int64_t at) {
+      return at < 0 ? S(0) : warp_product(own_grad, value + at * p.channels, p.channels, lane);
+    };
     RunningSoftmax<S> softmax;
     S mean = 0;
-    for_taps(p, centre, [&](std::int64_t at) {
-      const S logit = at < 0 ? S(0) : warp_product(own_query, key + at * p.embedding, p.embedding, lane);
-      const S product = at < 0 ? S(0) : warp_product(own_grad, value + at * p.channels, p.channels, lane);
-      const auto step = softmax.add(logit);
-      mean = mean * step.fade + step.weight * product;
+    for_taps(p, centre, [&](std::int64_t at, std::int64_t n, std::int64_t m) {
+      const auto step = softmax.add(logit_of(at, n, m));
+      mean = mean * step.fade + step.weight * product_of(at);
     });
     const PixelSums<S> sums{softmax.best, S(1) / softmax.total, mean / softmax.total};
     if (lane == 0) pixel_sums[pixel] = sums;
+    if (bias.grad) {
+      if (lane == 0)
+        for (std::int64_t i = 0; i < 2 * p.kernel_size; ++i) bias.grad[pixel * 2 * p.kernel_size + i] = 0;
+      for_taps(p, centre, [&](std::int64_t at, std::int64_t n, std::int64_t m) {
+        const S score_grad = weight_of(sums, logit_of(at, n, m)) * (product_of(at) - sums.mean);
+        if (lane == 0) add_to_bias(p, bias.grad, pixel, n, m, score_grad);
+      });
+    }
     for (std::int64_t first = 0; first < p.embedding; first += 32 * lane_channels) {
       S grads[lane_channels] = {};
-      for_taps(p, centre, [&](std::int64_t at) {
+      for_taps(p, centre, [&](std::int64_t at, std::int64_t n, std::int64_t m) {
         if (at < 0) return;
-        const S logit = warp_product(own_query, key + at * p.embedding, p.embedding, lane);
-        const S product = warp_product(own_grad, value + at * p.channels, p.channels, lane);
-        const S score_grad = weight_of(sums, logit) * (product - sums.mean);
+        const S score_grad = weight_of(sums, logit_of(at, n, m)) * (product_of(at) - sums.mean);
         for (int i = 0; i < lane_channels; ++i) {
           const std::int64_t e = first + lane + 32 * i;
           if (e < p.embedding) grads[i] += score_grad * wide(key[at * p.embedding + e]);
@@ -132,8 +156,8 @@ __device__ inline void for_readers(const Problem& p, std::int64_t image, std::in
 
 // The gradients of keys and values: each position gathers from the pixels that read it, so nothing is added atomically.
 template <class T>
-__global__ void backward_keys(Problem p, const T* grad_output, const T* query, const T* key, const T* value,
-                              const PixelSums<typename Sum<T>::type>* pixel_sums, T* grad_key, T* grad_value) {
+__global__ void backward_keys(Problem p, PlaceBias<typename Sum<T>::type> bias, const T* grad_output, const T* query, const T* key,
+                              const T* value, const PixelSums<typename Sum<T>::type>* pixel_sums, T* grad_key, T* grad_value) {
   using S = typename Sum<T>::type;
   const int lane = threadIdx.x % 32, warps = blockDim.x / 32;
   const std::int64_t positions = p.batch * p.height * p.width;
@@ -147,7 +171,9 @@ __global__ void backward_keys(Problem p, const T* grad_output, const T* query, c
       for_readers(p, image, row, column, [&](std::int64_t pixel) {
         const T *source = query + pixel * p.embedding, *grad = grad_output + pixel * p.channels;
         const PixelSums<S> sums = pixel_sums[pixel];
-        const S weight = weight_of(sums, warp_product(source, own_key, p.embedding, lane));
+        const Centre centre = centre_of(p, pixel);
+        const S bias_logit = bias.of(p, pixel).logit(row - centre.row + p.radius(), column - centre.column + p.radius());
+        const S weight = weight_of(sums, warp_product(source, own_key, p.embedding, lane) + bias_logit);
         const S score_grad = weight * (warp_product(grad, own_value, p.channels, lane) - sums.mean);
         for (int i = 0; i < lane_channels; ++i) {
           const std::int64_t c = first + lane + 32 * i;

@@ -43,12 +43,20 @@ bool launch_tiles(void (*kernel)(Parameters...), std::int64_t blocks, std::int64
 }
 
 template <class T>
+PlaceBias<typename Sum<T>::type> place_bias(const Bias& bias, void* grad = nullptr) {
+  using S = typename Sum<T>::type;
+  return {static_cast<const S*>(bias.rows), static_cast<const S*>(bias.columns), static_cast<S*>(grad)};
+}
+
+template <class T>
 struct ForwardTensors {
+  PlaceBias<typename Sum<T>::type> bias;
   const T *query, *key, *value;
   T* output;
 
   explicit ForwardTensors(const Forward& call)
-      : query(static_cast<const T*>(call.query)),
+      : bias(place_bias<T>(call.bias)),
+        query(static_cast<const T*>(call.query)),
         key(static_cast<const T*>(call.key)),
         value(static_cast<const T*>(call.value)),
         output(static_cast<T*>(call.output)) {}
@@ -59,7 +67,7 @@ bool launch_forward_tiles(const Problem& p, const ForwardTensors<T>& t, std::int
   if (!has_tiles(p, 16 / sizeof(T), {t.query, t.key, t.value, t.output})) return false;
   return with_tile_window(p.kernel_size, [&](auto k) {
     const auto launch = [&](auto kernel, std::int64_t bytes) {
-      return launch_tiles(kernel, tiles_of(p), bytes, device, stream, p, t.query, t.key, t.value, t.output);
+      return launch_tiles(kernel, tiles_of(p), bytes, device, stream, p, t.bias, t.query, t.key, t.value, t.output);
     };
     if constexpr (sizeof(T) == 2) return launch(forward_tiled<k, T>, forward_tiled_bytes<k>(p));
     else return launch(forward_windows<k>, WindowMemory<k>::forward_bytes);
@@ -73,18 +81,20 @@ void launch_forward(const Forward& call, std::int32_t device, cudaStream_t strea
   if constexpr (sizeof(T) <= 4)
     if (launch_forward_tiles(p, t, device, stream)) return;
   forward_generic<T><<<generic_blocks(p.batch * p.guide_height * p.guide_width), generic_threads, 0, stream>>>(
-      p, t.query, t.key, t.value, t.output);
+      p, t.bias, t.query, t.key, t.value, t.output);
 }
 
 template <class T>
 struct BackwardTensors {
   using S = typename Sum<T>::type;
+  PlaceBias<S> bias;
   const T *grad, *query, *key, *value;
   T *grad_query, *grad_key, *grad_value;
   PixelSums<S>* sums;
 
   BackwardTensors(const Backward& call, void* pixel_sums)
-      : grad(static_cast<const T*>(call.grad_output)),
+      : bias(place_bias<T>(call.bias, call.grad_bias)),
+        grad(static_cast<const T*>(call.grad_output)),
         query(static_cast<const T*>(call.query)),
         key(static_cast<const T*>(call.key)),
         value(static_cast<const T*>(call.value)),
@@ -98,7 +108,7 @@ template <class T>
 bool launch_query_tiles(const Problem& p, const BackwardTensors<T>& t, std::int32_t device, cudaStream_t stream) {
   return with_tile_window(p.kernel_size, [&](auto k) {
     const auto launch = [&](auto kernel, std::int64_t bytes) {
-      return launch_tiles(kernel, tiles_of(p), bytes, device, stream, p, t.grad, t.query, t.key, t.value, t.grad_query, t.sums);
+      return launch_tiles(kernel, tiles_of(p), bytes, device, stream, p, t.bias, t.grad, t.query, t.key, t.value, t.grad_query, t.sums);
     };
     if constexpr (sizeof(T) == 2) return launch(backward_queries_tiled<k, T>, backward_queries_bytes<k>(p));
     else return launch(backward_queries_windows<k>, WindowMemory<k>::backward_bytes);
@@ -109,7 +119,7 @@ template <class T>
 bool launch_key_tiles(const Problem& p, const BackwardTensors<T>& t, std::int32_t device, cudaStream_t stream) {
   return with_tile_window(p.kernel_size, [&](auto k) {
     const auto launch = [&](auto kernel, std::int64_t blocks, std::int64_t bytes) {
-      return launch_tiles(kernel, blocks, bytes, device, stream, p, t.grad, t.query, t.key, t.value, t.sums, t.grad_key, t.grad_value);
+      return launch_tiles(kernel, blocks, bytes, device, stream, p, t.bias, t.grad, t.query, t.key, t.value, t.sums, t.grad_key, t.grad_value);
     };
     if constexpr (sizeof(T) == 2) return launch(backward_keys_tiled<k, T>, tiles_of(p) * slices_of(p), backward_keys_bytes(p));
     else return launch(backward_keys_windows<k>, tiles_of(p), ReaderMemory<k>::bytes);
@@ -128,10 +138,10 @@ void launch_backward(const Backward& call, void* pixel_sums, std::int32_t device
     }
   if (!queries)
     backward_queries<T><<<generic_blocks(p.batch * p.guide_height * p.guide_width), generic_threads, 0, stream>>>(
-        p, t.grad, t.query, t.key, t.value, t.grad_query, t.sums);
+        p, t.bias, t.grad, t.query, t.key, t.value, t.grad_query, t.sums);
   if (!keys)
     backward_keys<T><<<generic_blocks(p.batch * p.height * p.width), generic_threads, 0, stream>>>(
-        p, t.grad, t.query, t.key, t.value, t.sums, t.grad_key, t.grad_value);
+        p, t.bias, t.grad, t.query, t.key, t.value, t.sums, t.grad_key, t.grad_value);
 }
 
 }  // namespace sapa

@@ -1,6 +1,7 @@
 // The scores of a tile's pixels with the keys of its halo, as tensor-core sums.
 #pragma once
 
+#include "bias.cuh"
 #include "fragments.cuh"
 #include "softmax.cuh"
 #include "tile.cuh"
@@ -27,14 +28,19 @@ __device__ inline bool counts(const Problem& p, const Square<Tile<K>::side>& hal
   return in_window<K>(row - pixel.row, column - pixel.column) && (p.border == Border::zero || halo.holds(p, index));
 }
 
-// Turns the scores of what is in no window into -infinity.
+// Adds the bias to the scores, and turns those of what is in no window into -infinity.
 template <int K, int blocks>
-__device__ inline void keep_windows(const Problem& p, const Square<Tile<K>::side>& halo, const Pixel (&own)[2], int lane,
-                                    SumFragment (&scores)[blocks]) {
+__device__ inline void keep_windows(const Problem& p, const PlaceBias<float>& bias, const Square<Tile<K>::side>& halo,
+                                    const Pixel (&own)[2], int lane, SumFragment (&scores)[blocks]) {
+  const PixelBias<float> own_bias[2] = {bias.of(p, own[0].at), bias.of(p, own[1].at)};
 #pragma unroll
   for (int b = 0; b < blocks; ++b)
-    for (int i = 0; i < 4; ++i)
-      if (!counts<K>(p, halo, own[i / 2], 8 * b + 2 * (lane % 4) + i % 2)) scores[b].values[i] = -INFINITY;
+    for (int i = 0; i < 4; ++i) {
+      const int index = 8 * b + 2 * (lane % 4) + i % 2;
+      const Pixel& pixel = own[i / 2];
+      if (!counts<K>(p, halo, pixel, index)) scores[b].values[i] = -INFINITY;
+      else scores[b].values[i] += own_bias[i / 2].logit(index / Tile<K>::side - pixel.row, index % Tile<K>::side - pixel.column);
+    }
 }
 
 template <int blocks>

@@ -2,6 +2,7 @@
 // registers. A thread has the products of one tap row, then four channels of a tile row; no product is wasted on a mask.
 #pragma once
 
+#include "bias.cuh"
 #include "softmax.cuh"
 #include "tile.cuh"
 
@@ -118,6 +119,34 @@ struct WindowTile {
       const float(&own)[quad] = products[m];
       four(to + (position * K * K + n * K + m) * quad) =
           counts ? float4{own[0], own[1], own[2], own[3]} : float4{uncounted, uncounted, uncounted, uncounted};
+    }
+  }
+
+  // Adds the bias to the scores that this thread has put into `weights`.
+  __device__ void add_bias(const PlaceBias<float>& bias) const {
+    const int position = threadIdx.x % tile_positions, n = threadIdx.x / tile_positions;
+    if (!bias.rows || n >= K) return;
+    for (int s = 0; s < quad; ++s) {
+      const PixelBias<float> own = bias.of(p, pixels[s * tile_positions + position]);
+      for (int m = 0; m < K; ++m) weights[(position * K * K + n * K + m) * quad + s] += own.logit(n, m);
+    }
+  }
+
+  // Writes what the pixels' score gradients in `grads` sum up to, over each row of the window and over each column.
+  __device__ void store_bias_gradient(float* to) const {
+    if (!to) return;
+    __syncthreads();
+    const std::int64_t at = threadIdx.x < quad_pixels ? pixels[threadIdx.x] : -1;
+    if (at < 0) return;
+    const float* own = grads + threadIdx.x % tile_positions * K * K * quad + threadIdx.x / tile_positions;
+    for (int n = 0; n < K; ++n) {
+      float of_row = 0, of_column = 0;
+      for (int m = 0; m < K; ++m) {
+        of_row += own[(n * K + m) * quad];
+        of_column += own[(m * K + n) * quad];
+      }
+      to[at * 2 * K + n] = of_row;
+      to[at * 2 * K + K + n] = of_column;
     }
   }
 

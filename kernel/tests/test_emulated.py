@@ -30,12 +30,12 @@ def emulated(tmp_path_factory):
 
 
 def pointer(tensor):
-    return ctypes.c_void_p(tensor.data_ptr())
+    return ctypes.c_void_p(None if tensor is None else tensor.data_ptr())
 
 
 class Emulated(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, library, tiles, query, key, value, kernel_size, border):
+    def forward(ctx, library, tiles, query, key, value, kernel_size, border, rows=None, columns=None):
         sizes = (
             *key.shape[:3],
             *query.shape[1:3],
@@ -46,20 +46,28 @@ class Emulated(torch.autograd.Function):
         )
         ctx.library, ctx.sizes = library, (ctypes.c_int64 * 9)(*sizes)
         ctx.options = ELEMENTS[value.dtype], int(tiles)
-        ctx.save_for_backward(query, key, value)
+        ctx.save_for_backward(query, key, value, rows, columns)
         output = value.new_full((*query.shape[:3], value.shape[3]), float("nan"))
-        tensors = [pointer(t) for t in (query, key, value, output)]
+        tensors = [pointer(t) for t in (query, key, value, rows, columns, output)]
         if not library.emulated_forward(ctx.sizes, *ctx.options, *tensors):
             raise NotImplementedError("no tiles for this call")
         return output
 
     @staticmethod
     def backward(ctx, grad_output):
-        grads = [torch.full_like(t, float("nan")) for t in ctx.saved_tensors]
-        tensors = [pointer(t) for t in (grad_output.contiguous(), *ctx.saved_tensors, *grads)]
+        *inputs, rows, columns = ctx.saved_tensors
+        grads = [torch.full_like(t, float("nan")) for t in inputs]
+        size, by_tap = ctx.sizes[7], None
+        if rows is not None:
+            by_tap = rows.new_full((*inputs[0].shape[:3], 2 * size), float("nan"))
+        given = grad_output.contiguous(), *inputs, rows, columns, *grads, by_tap
+        tensors = [pointer(t) for t in given]
         if not ctx.library.emulated_backward(ctx.sizes, *ctx.options, *tensors):
             raise NotImplementedError("no tiles for this call")
-        return None, None, *grads, None, None
+        if by_tap is None:
+            return None, None, *grads, None, None, None, None
+        of_rows, of_columns = by_tap.split(size, -1)
+        return None, None, *grads, None, None, of_rows.sum((0, 2)), of_columns.sum((0, 1))
 
 
 def random_case(case, dtype):
@@ -151,6 +159,50 @@ def test_tensor_core_kernels(emulated, case, dtype, border):
 )
 def test_register_tiled_kernels(emulated, case, border):
     check_kernels(emulated, True, *random_case(case, torch.float32), border)
+
+
+@pytest.mark.parametrize("border", ["zero", "mask"])
+@pytest.mark.parametrize(
+    ("case", "dtype", "tiles"),
+    [
+        ((2, (3, 5), (6, 10), 6, 9, 5), torch.float32, False),
+        ((1, (4, 3), (7, 8), 40, 33, 3), torch.float64, False),
+        ((1, (1, 1), (3, 2), 5, 4, 7), torch.bfloat16, False),
+        ((2, (5, 7), (10, 14), 16, 136, 5), torch.float32, True),
+        ((1, (5, 6), (15, 18), 8, 24, 7), torch.float32, True),
+        ((1, (3, 9), (3, 9), 4, 8, 3), torch.float32, True),
+        ((2, (5, 7), (10, 14), 16, 40, 5), torch.bfloat16, True),
+        ((1, (5, 6), (10, 12), 8, 24, 7), torch.float16, True),
+        ((1, (3, 9), (3, 9), 24, 8, 3), torch.float16, True),
+    ],
+    ids=str,
+)
+def test_bias_by_place(emulated, case, dtype, tiles, border):
+    tensors, grad, kernel_size = random_case(case, dtype)
+    tables = [torch.randn(size, kernel_size, dtype=torch.float64) for size in case[2]]
+    sum_dtype = torch.float64 if dtype == torch.float64 else torch.float32
+
+    def outcome(function, dtype, table_dtype):
+        leaves = [t.to(dtype, copy=True).requires_grad_() for t in tensors]
+        leaves += [t.to(table_dtype, copy=True).requires_grad_() for t in tables]
+        output = function(leaves[:3], leaves[3:])
+        output.backward(grad.to(output.dtype))
+        return [t.detach().double() for t in (output, *(leaf.grad for leaf in leaves))]
+
+    def define(inputs, bias):
+        return plain_upsample(*inputs, kernel_size, border, bias=tuple(bias))
+
+    def compute(inputs, bias):
+        return Emulated.apply(emulated, tiles, *inputs, kernel_size, border, *bias)
+
+    found = outcome(compute, dtype, sum_dtype)
+    exact, plain = outcome(define, torch.float64, torch.float64), outcome(define, dtype, dtype)
+    floor = {torch.float64: 1e-13, torch.float32: 1e-6, torch.bfloat16: 4e-3, torch.float16: 5e-4}[dtype]
+    for name, x, y, z in zip(
+        ("output", "query", "key", "value", "rows", "columns"), exact, plain, found, strict=True
+    ):
+        allowed = 2 * (x - y).abs().max() + floor * x.abs().max()
+        assert (x - z).abs().max() <= allowed, name
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,101 @@
+"""Measure what a bias by place costs the kernel, beside the same call without one; print a table and write JSON.
+
+python kernel/benchmarks/measure_bias.py --rounds 20
+"""
+
+import argparse
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+import torch
+from baseline import segformer_calls
+from measure import interleaved, processor
+
+KERNEL_SIZE = 5
+
+
+def with_tables(calls):
+    """Give each call its two tables."""
+    return [
+        (*call, *(torch.randn(size, KERNEL_SIZE, requires_grad=True) for size in call[0].shape[1:3]))
+        for call in calls
+    ]
+
+
+def candidates(sapa, sapa_upsample, border):
+    """Name the forms: the kernel without the tables, with them, and plain PyTorch with them."""
+
+    def without(query, key, value, rows, columns):
+        return sapa.sapa_upsample(query, key, value, KERNEL_SIZE, border)
+
+    def biased(query, key, value, rows, columns):
+        return sapa.sapa_upsample(query, key, value, KERNEL_SIZE, border, bias=(rows, columns))
+
+    def plain(query, key, value, rows, columns):
+        return sapa_upsample(query, key, value, KERNEL_SIZE, border, backend="plain", bias=(rows, columns))
+
+    return {"without": without, "with a bias": biased, "plain PyTorch with a bias": plain}
+
+
+def training(function):
+    """The forward pass and the gradients of everything that takes part."""
+
+    def step(*call):
+        *tensors, grad = call
+        torch.autograd.grad(function(*tensors), tensors, grad, allow_unused=True)
+
+    return step
+
+
+def measure_case(forms, dtype, backward, rounds):
+    """One row: best milliseconds of each form over SegFormer-B1's six calls, one thread, and ratios."""
+    torch.manual_seed(0)
+    calls = with_tables(segformer_calls(1, dtype, grad=backward))
+    if backward:
+        forms = {name: training(form) for name, form in forms.items()}
+        calls = [(*c, torch.randn(*c[0].shape[:3], c[2].shape[3]).to(dtype)) for c in calls]
+    best, _, _ = interleaved(forms, calls, rounds, {}, 1)
+    return {
+        "pass": "forward+backward" if backward else "forward",
+        "dtype": str(dtype).removeprefix("torch."),
+        "milliseconds": {name: round(1e3 * seconds, 3) for name, seconds in best.items()},
+        "ratio_to_without": {name: round(seconds / best["without"], 3) for name, seconds in best.items()},
+    }
+
+
+def main():
+    """Measure both borders, dtypes and passes."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--output", type=Path, default=Path(__file__).with_name("results_bias.json"))
+    parser.add_argument("--rounds", type=int, default=20)
+    chosen = parser.parse_args()
+    from sapa_hf.kernels import local_build
+    from sapa_hf.modeling import sapa_upsample
+    from sapa_hf.modeling.kernel_folder import load_local
+
+    if local_build() is None:
+        sys.exit("Needs a built kernel: python -m sapa_hf.kernels build")
+    torch.set_num_threads(1)
+    sapa, rows = load_local(local_build()), []
+    results = {
+        "processor": processor(),
+        "torch": torch.__version__,
+        "date": time.strftime("%Y-%m-%d"),
+        "rounds": chosen.rounds,
+        "load_average": round(os.getloadavg()[0], 1),
+        "rows": rows,
+    }
+    for border in ("zero", "mask"):
+        for backward in (False, True):
+            for dtype in (torch.float32, torch.bfloat16):
+                forms = candidates(sapa, sapa_upsample, border)
+                rows.append({"border": border, **measure_case(forms, dtype, backward, chosen.rounds)})
+                print(json.dumps(rows[-1]), flush=True)
+                chosen.output.write_text(json.dumps(results, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
