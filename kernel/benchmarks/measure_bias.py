@@ -1,4 +1,4 @@
-"""Measure what a bias by place costs the kernel, beside the same call without one; print a table and write JSON.
+"""Measure what a bias by place costs the kernel, beside the same call without one.
 
 python kernel/benchmarks/measure_bias.py --rounds 20
 """

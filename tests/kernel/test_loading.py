@@ -199,8 +199,8 @@ from sapa_hf.modeling import sapa_upsample
 
 @use_kernel_forward_from_hub("SapaAffiliation")
 class Affiliation(nn.Module):
-    def forward(self, query, key, value, kernel_size=5, border="zero", normalization="softmax"):
-        return sapa_upsample(query, key, value, kernel_size, border, normalization, backend="plain")
+    def forward(self, query, key, value, kernel_size=5, border="zero", normalization="softmax", bias=None):
+        return sapa_upsample(query, key, value, kernel_size, border, normalization, "plain", bias)
 
 model = nn.Sequential()
 model.add_module("affiliation", Affiliation())
