@@ -30,6 +30,11 @@ def sapa_segformer(checkpoint=None, **fields):
     return _model("SapaSegformer", "SemanticSegmentation", checkpoint, fields)
 
 
+def sapa_segnet(checkpoint=None, **fields):
+    """SegNet for segmentation; see `sapa_hf.SapaSegNetConfig` for the fields."""
+    return _model("SapaSegNet", "SemanticSegmentation", checkpoint, fields)
+
+
 def sapa_upernet(checkpoint=None, **fields):
     """UperNet for segmentation; see `sapa_hf.SapaUperNetConfig` for the fields."""
     return _model("SapaUperNet", "SemanticSegmentation", checkpoint, fields)

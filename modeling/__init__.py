@@ -9,6 +9,7 @@ from .configuration_sapa_bts import SapaBtsConfig
 from .configuration_sapa_efficientnet_lite import SapaEfficientNetLiteConfig
 from .configuration_sapa_glpn import SapaGlpnConfig
 from .configuration_sapa_segformer import SapaSegformerConfig
+from .configuration_sapa_segnet import SapaSegNetConfig
 from .configuration_sapa_upernet import SapaUperNetConfig
 from .deconv import Deconv
 from .dysample import DySample
@@ -22,6 +23,7 @@ from .modeling_sapa_bts import SapaBtsForDepthEstimation
 from .modeling_sapa_efficientnet_lite import SapaEfficientNetLiteBackbone
 from .modeling_sapa_glpn import SapaGlpnForDepthEstimation
 from .modeling_sapa_segformer import SapaSegformerForSemanticSegmentation
+from .modeling_sapa_segnet import SapaSegNetForSemanticSegmentation, vgg_names
 from .modeling_sapa_upernet import SapaUperNetForSemanticSegmentation
 from .pixel_shuffle import PixelShuffle
 from .sapa import SAPA
@@ -49,6 +51,8 @@ __all__ = [
     "SapaEfficientNetLiteConfig",
     "SapaGlpnConfig",
     "SapaGlpnForDepthEstimation",
+    "SapaSegNetConfig",
+    "SapaSegNetForSemanticSegmentation",
     "SapaSegformerConfig",
     "SapaSegformerForSemanticSegmentation",
     "SapaUperNetConfig",
@@ -59,4 +63,5 @@ __all__ = [
     "sapa_upsample",
     "set_backend",
     "use_backend",
+    "vgg_names",
 ]

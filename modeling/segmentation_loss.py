@@ -1,16 +1,21 @@
 """The loss of semantic segmentation, and what its labels must be."""
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 
 
-def segmentation_loss(logits: torch.Tensor, labels: torch.Tensor, ignored: int) -> torch.Tensor:
+def segmentation_loss(
+    logits: torch.Tensor, labels: torch.Tensor, ignored: int, class_weights: Sequence[float] | None = None
+) -> torch.Tensor:
     """Average the cross-entropy over the labelled pixels.
 
     Args:
         logits: (B, N, h, w), resized bilinearly to the size of the labels where it differs.
         labels: (B, H, W) integers.
         ignored: Label of the pixels that count nothing.
+        class_weights: What a pixel of each class counts; None counts all alike.
 
     Returns:
         A scalar; 0, with a graph, where no pixel is labelled.
@@ -18,8 +23,21 @@ def segmentation_loss(logits: torch.Tensor, labels: torch.Tensor, ignored: int) 
     logits = logits.float()
     if logits.shape[-2:] != labels.shape[-2:]:
         logits = F.interpolate(logits, size=labels.shape[-2:], mode="bilinear", align_corners=False)
-    total = F.cross_entropy(logits, labels.long(), ignore_index=ignored, reduction="sum")
-    return total / (labels != ignored).sum().clamp(min=1)
+    weights = None if class_weights is None else logits.new_tensor(class_weights)
+    total = F.cross_entropy(logits, labels.long(), weights, ignore_index=ignored, reduction="sum")
+    counted = labelled_weight(labels, ignored, class_weights)
+    return total / (counted + (counted == 0))
+
+
+def labelled_weight(
+    labels: torch.Tensor, ignored: int, class_weights: Sequence[float] | None = None
+) -> torch.Tensor:
+    """Sum what the labelled pixels count: the divisor of `segmentation_loss`, a scalar."""
+    labelled = labels != ignored
+    if class_weights is None:
+        return labelled.sum()
+    weights = torch.tensor(class_weights, device=labels.device)  # (N,)
+    return (weights[labels.long().where(labelled, 0)] * labelled).sum()
 
 
 def check_segmentation_labels(labels: torch.Tensor, batch: int, num_labels: int | None, ignored: int) -> None:

@@ -44,6 +44,9 @@ DEFAULTS: dict[str, Any] = {entry.name: entry.default for entry in fields(Upsamp
 class UpsamplerConfig:
     """Mixin, before the config class of transformers: the fields of `UpsamplerFields` and their checks.
 
+    Attributes:
+        pools_by_two: Whether the model's encoder has the 2 x 2 max poolings whose indices "max_unpool" needs.
+
     Args:
         kwargs: The fields, and everything that the config class takes.
 
@@ -51,6 +54,8 @@ class UpsamplerConfig:
         TypeError: A field has the wrong type.
         ValueError: A field has a wrong value, or asks for compiled code from the Hub.
     """
+
+    pools_by_two = False
 
     def __init__(self, **kwargs):
         for name, default in DEFAULTS.items():
@@ -73,23 +78,23 @@ class UpsamplerConfig:
         return made
 
 
-def check_config(config: Any, model: str | None = None) -> None:
+def check_config(config: Any, kind: type | None = None) -> None:
     """Refuse `UpsamplerFields`, of a config or a recipe, that do not fit the model.
 
     Args:
         config: Holds the fields.
-        model: What an error calls the model; None is the name of the config's class.
+        kind: The class of the model's config; None is the config's own.
 
     Raises:
         TypeError: A field has the wrong type.
         ValueError: A field has a wrong value, or the upsampler needs what these models' encoders do not have.
     """
     check_fields(config)
-    if UPSAMPLERS[config.upsampler].needs_indices:
+    kind = kind or type(config)
+    if UPSAMPLERS[config.upsampler].needs_indices and not getattr(kind, "pools_by_two", False):
         raise ValueError(
             f"upsampler={config.upsampler!r} needs the indices of its encoder's 2 x 2 max pooling, and the "
-            f"encoder of {model or type(config).__name__} has none. Choose another, or use "
-            f"build_upsampler({config.upsampler!r}, ...) in a model that pools so."
+            f"encoder of {kind.__name__} has none. Choose another, or SegNet, which pools so."
         )
 
 

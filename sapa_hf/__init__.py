@@ -21,6 +21,8 @@ from .modeling import (
     SapaGlpnForDepthEstimation,
     SapaSegformerConfig,
     SapaSegformerForSemanticSegmentation,
+    SapaSegNetConfig,
+    SapaSegNetForSemanticSegmentation,
     SapaUperNetConfig,
     SapaUperNetForSemanticSegmentation,
     build_upsampler,
@@ -36,6 +38,7 @@ _MODELS = (
     (SapaEfficientNetLiteConfig, SapaEfficientNetLiteBackbone, AutoBackbone),
     (SapaGlpnConfig, SapaGlpnForDepthEstimation, AutoModelForDepthEstimation),
     (SapaSegformerConfig, SapaSegformerForSemanticSegmentation, AutoModelForSemanticSegmentation),
+    (SapaSegNetConfig, SapaSegNetForSemanticSegmentation, AutoModelForSemanticSegmentation),
     (SapaUperNetConfig, SapaUperNetForSemanticSegmentation, AutoModelForSemanticSegmentation),
 )
 
@@ -54,6 +57,8 @@ __all__ = [
     "SapaEfficientNetLiteConfig",
     "SapaGlpnConfig",
     "SapaGlpnForDepthEstimation",
+    "SapaSegNetConfig",
+    "SapaSegNetForSemanticSegmentation",
     "SapaSegformerConfig",
     "SapaSegformerForSemanticSegmentation",
     "SapaUperNetConfig",

@@ -50,6 +50,10 @@ class ModelContract(WrappingContract):
     def images(self, batch=2, size=(64, 96)):
         return torch.randn(batch, 3, *size)
 
+    def learner(self):
+        """A model whose loss a few steps lower."""
+        return self.make()
+
     def labels(self, images):
         raise NotImplementedError
 
@@ -112,7 +116,7 @@ class ModelContract(WrappingContract):
         assert all(torch.equal(again[name], value) for name, value in model.state_dict().items())
 
     def test_loss_falls_when_trained_on_one_batch(self):
-        model, images = self.make(), self.images()
+        model, images = self.learner(), self.images()
         labels, optimizer = self.labels(images), torch.optim.AdamW(model.parameters(), lr=3e-3)
         losses = []
         for _ in range(15):
@@ -245,9 +249,11 @@ class ModelContract(WrappingContract):
 
     def test_fields_given_while_loading_are_checked_too(self, tmp_path):
         self.make().save_pretrained(tmp_path)
-        for fields in ({"upsampler": "max_unpool"}, {"upsampler_border": "reflect"}):
-            with pytest.raises(ValueError, match="upsampler='max_unpool'|border must be"):
-                self.model_class.from_pretrained(tmp_path, **fields)
+        with pytest.raises(ValueError, match="border must be"):
+            self.model_class.from_pretrained(tmp_path, upsampler_border="reflect")
+        if "max_unpool" not in self.upsamplers:
+            with pytest.raises(ValueError, match="upsampler='max_unpool'"):
+                self.model_class.from_pretrained(tmp_path, upsampler="max_unpool")
 
     @pytest.mark.slow
     def test_onnx_gives_the_same(self, tmp_path):

@@ -63,7 +63,7 @@ class Task(ABC):
                 f"{encoder!r}"
             )
         self.architecture = self.architectures[chosen].on_encoder(encoder.get("model_type"))
-        check_config(arguments.model, self.architecture.model.__name__)
+        check_config(arguments.model, self.architecture.config_class)
 
     # A saved model of this task.
 
