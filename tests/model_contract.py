@@ -50,10 +50,6 @@ class ModelContract(WrappingContract):
     def images(self, batch=2, size=(64, 96)):
         return torch.randn(batch, 3, *size)
 
-    def learner(self):
-        """A model whose loss a few steps lower."""
-        return self.make()
-
     def labels(self, images):
         raise NotImplementedError
 
@@ -116,7 +112,7 @@ class ModelContract(WrappingContract):
         assert all(torch.equal(again[name], value) for name, value in model.state_dict().items())
 
     def test_loss_falls_when_trained_on_one_batch(self):
-        model, images = self.learner(), self.images()
+        model, images = self.make(), self.images()
         labels, optimizer = self.labels(images), torch.optim.AdamW(model.parameters(), lr=3e-3)
         losses = []
         for _ in range(15):

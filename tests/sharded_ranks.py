@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent / "models"))
 from test_bts import TestSapaBts
 from test_glpn import TestSapaGlpn
 from test_segformer import TestSapaSegformer
+from test_segnet import TestSapaSegNet
 from test_sharded import ONE_OF_EACH
 from test_upernet import TestSapaUperNet
 
@@ -24,6 +25,7 @@ def main():
     for contract, upsamplers in (
         (TestSapaBts(), ["nearest", "sapa-g"]),
         (TestSapaGlpn(), ["bilinear", "sapa-g"]),
+        (TestSapaSegNet(), ["max_unpool", "sapa-g"]),
         (TestSapaUperNet(), ["bilinear", "sapa-g"]),
         (TestSapaSegformer(), ONE_OF_EACH),
     ):

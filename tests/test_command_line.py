@@ -31,8 +31,12 @@ def test_every_command_line_says_its_version(name, capsys):
         ("train", ["segformer_tiny_scenes", "max_stepz=3"], "train: .*unknown key 'max_stepz'"),
         ("train", ["no_such_recipe"], "train: no recipe 'no_such_recipe'"),
         ("train", ["segformer_tiny_scenes", "task=none"], "train: .*none"),
-        ("train", ["segformer_tiny_scenes", "upsampler=max_unpool"], "train: .*encoder of SapaSegformerFor"),
-        ("train", ["bts_nyu", "upsampler=max_unpool"], "train: .*encoder of SapaBtsForDepthEstimation"),
+        (
+            "train",
+            ["segformer_tiny_scenes", "upsampler=max_unpool"],
+            "train: .*encoder of SapaSegformerConfig",
+        ),
+        ("train", ["bts_nyu", "upsampler=max_unpool"], "train: .*encoder of SapaBtsConfig"),
         (
             "train",
             ["segformer_tiny_scenes", "model_config.backbone_config=resnet"],

@@ -88,7 +88,11 @@ class WrappingContract:
             tmp_path / "model", device_map=device_map, offload_folder=tmp_path / "offloaded"
         )
         assert all(p.is_meta for head in self.heads for p in offloaded.get_submodule(head).parameters())
-        torch.testing.assert_close(self.predict(offloaded.eval(), images), self.predict(model, images))
+        expected = self.predict(model, images)
+        rounding = 1e-5 * max(1, expected.abs().max().item())
+        torch.testing.assert_close(
+            self.predict(offloaded.eval(), images), expected, rtol=1.3e-6, atol=rounding
+        )
 
     def test_a_low_rank_term_on_any_layer_of_the_head_learns_and_can_be_merged(self, upsampler):
         model, images = self.scattered(upsampler).double(), self.images(2).double()

@@ -71,7 +71,7 @@ class ModelArguments(UpsamplerFields):
     """Which network is trained, and what it starts from."""
 
     architecture: str | None = setting(
-        None, "which network: segformer or upernet; depth: bts or glpn", by_task=True
+        None, "which network: segformer, segnet or upernet; depth: bts or glpn", by_task=True
     )
     checkpoint: str | None = setting(
         None, "Hub id or folder to start from, of a whole model or its encoder; null is from scratch"
@@ -79,6 +79,9 @@ class ModelArguments(UpsamplerFields):
     checkpoint_revision: str | None = setting(None, "commit of a Hub checkpoint")
     model_config: dict[str, Any] = setting(
         {}, "any other field of the model's config, such as {depths: [1, 1, 1, 1]}"
+    )
+    class_weights: Literal["median_frequency"] | None = setting(
+        None, "what a pixel of each class counts in the loss; null is all alike", by_task=True
     )
     frozen: list[str] = setting(
         [], "depth: parameters whose names hold one of these patterns are not trained", by_task=True
@@ -109,7 +112,9 @@ class OptimizationArguments:
     adam_epsilon: float = setting(1e-8, "AdamW's term against division by zero", POSITIVE)
     warmup_steps: int = setting(1500, "steps of linear warm-up", AT_LEAST_0)
     warmup_ratio: float = setting(1e-6, "share of the learning rate that warm-up starts from", SHARE)
-    power: float = setting(1.0, "exponent of the polynomial decay; 1 is a straight line", POSITIVE)
+    power: float = setting(
+        1.0, "exponent of the polynomial decay; 1 is a straight line, 0 constant", AT_LEAST_0
+    )
     min_lr: float = setting(0.0, "learning rate that the decay ends at", AT_LEAST_0)
     max_grad_norm: float | None = setting(None, "clip the gradient's norm; null never clips", POSITIVE)
     mixed_precision: Literal["no", "fp16", "bf16"] = setting("no", "autocast precision")

@@ -1,9 +1,10 @@
-"""Semantic segmentation with SegFormer and a choice of upsampler."""
+"""Semantic segmentation with a choice of network and upsampler."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -11,8 +12,15 @@ from torch import Tensor
 from transformers import AutoModelForSemanticSegmentation, PreTrainedModel
 from transformers.image_processing_utils import BaseImageProcessor
 
-from sapa_hf import SapaSegformerForSemanticSegmentation, SapaUperNetForSemanticSegmentation
+from sapa_hf import (
+    SapaSegformerForSemanticSegmentation,
+    SapaSegNetForSemanticSegmentation,
+    SapaUperNetForSemanticSegmentation,
+)
 from sapa_hf.data import DatasetSpec, SegmentationTransform, collate
+from sapa_hf.data.class_frequency import median_frequency_weights, read_label_maps
+from sapa_hf.modeling import vgg_names
+from sapa_hf.modeling.segmentation_loss import labelled_weight
 from sapa_hf.pictures import comparison_strip, legend_for, overlay, palette, with_legend
 
 from ..architecture import Architecture, Figure
@@ -22,6 +30,9 @@ from .predictor import SegmentationPredictor, class_names
 from .scores import SegmentationScores
 from .table import overall_table, per_class_table
 from .whole_image import WholeImage, segmentation_processor
+
+if TYPE_CHECKING:  # training is built upon tasks, not the other way round
+    from sapa_hf.training.arguments import Arguments
 
 PICTURE_HEIGHT = 256  # smaller images are enlarged, so that their captions can be read
 
@@ -38,6 +49,13 @@ class SegmentationTask(ImageTask):
             card="segformer.md",
             tags=("semantic-segmentation", "feature-upsampling", "sapa", "segformer", "vision"),
         ),
+        "segnet": Architecture(
+            SapaSegNetForSemanticSegmentation,
+            head=("decode_head.",),
+            card="segnet.md",
+            tags=("semantic-segmentation", "feature-upsampling", "sapa", "segnet", "vision"),
+            key_mapping=vgg_names(),
+        ),
         "upernet": Architecture(
             SapaUperNetForSemanticSegmentation,
             head=("decode_head.", "auxiliary_head."),
@@ -47,7 +65,15 @@ class SegmentationTask(ImageTask):
         ),
     }
     keys = frozenset(
-        {"architecture", "base_size", "cat_max_ratio", "eval_max_side", "eval_multiple", "scale"}
+        {
+            "architecture",
+            "base_size",
+            "cat_max_ratio",
+            "class_weights",
+            "eval_max_side",
+            "eval_multiple",
+            "scale",
+        }
     )
     figures = (
         Figure("mean_iou", "mIoU", "%", 100, 2),
@@ -67,6 +93,16 @@ class SegmentationTask(ImageTask):
         "flip": {"action": "store_true", "help": "average with the mirrored photo"},
     }
     target = "labels"
+
+    def __init__(self, arguments: Arguments):
+        super().__init__(arguments)
+        known = self.architecture.config_class().to_dict()
+        if arguments.model.class_weights is not None and "class_weights" not in known:
+            raise ValueError(
+                f"class_weights must be null for {self.architecture.model.__name__}, whose loss counts all "
+                f"classes alike, got {arguments.model.class_weights!r}: leave it out, or choose "
+                "architecture=segnet"
+            )
 
     @classmethod
     def inference(cls, processor: BaseImageProcessor | None, **options: Any) -> WholeImage:
@@ -132,7 +168,16 @@ class SegmentationTask(ImageTask):
             id2label=id2label,
             label2id={label: number for number, label in id2label.items()},
             semantic_loss_ignore_index=self.spec.ignore_index,
+            **({} if self.class_weights is None else {"class_weights": self.class_weights}),
         )
+
+    @cached_property
+    def class_weights(self) -> list[float] | None:
+        """What a pixel of each class counts in the loss; None counts all alike."""
+        if self.arguments.model.class_weights is None:
+            return None
+        labels = read_label_maps(self._train_split, self.spec, self.arguments.data.on_bad)
+        return median_frequency_weights(labels, self.spec.num_labels)
 
     def processor(self) -> BaseImageProcessor:
         """Make the processor that predicts at the size the model is evaluated at."""
@@ -166,8 +211,8 @@ class SegmentationTask(ImageTask):
         return collate(items, num_labels=self.spec.num_labels, ignore_index=self.spec.ignore_index)
 
     def weight(self, batch: dict) -> Tensor:
-        """Count the pixels that have a class."""
-        return (batch["labels"] != self.spec.ignore_index).sum()
+        """Count the pixels that have a class, each by its class's weight."""
+        return labelled_weight(batch["labels"], self.spec.ignore_index, self.class_weights)
 
     def strip(self, sample: dict, prediction: np.ndarray) -> Image.Image:
         """Draw photo, labels and prediction side by side, with a legend."""
