@@ -28,9 +28,9 @@ class SapaSegNetForSemanticSegmentation(UpsamplingPreTrainedModel):
         super().__init__(config)
         sizes, depths = config.hidden_sizes, config.depths
         self.encoder = SegNetEncoder(config.num_channels, sizes, depths)
-        self.decode_head = SegNetDecoder(
-            sizes, depths, config.num_labels, config.upsampler, **config_options(config)
-        )
+        classes: int = config.num_labels  # type: ignore[assignment]  # None only before the config is made
+        options = config_options(config)
+        self.decode_head = SegNetDecoder(sizes, depths, classes, config.upsampler, **options)
         self.post_init()
 
     @torch.no_grad()
