@@ -30,6 +30,7 @@ from .modeling import (
     set_backend,
     use_backend,
 )
+from .swap import find_upsampling, replace_upsampling, restore_upsampling
 
 __version__ = "0.1.0"
 
@@ -64,6 +65,9 @@ __all__ = [
     "SapaUperNetConfig",
     "SapaUperNetForSemanticSegmentation",
     "build_upsampler",
+    "find_upsampling",
+    "replace_upsampling",
+    "restore_upsampling",
     "sapa_upsample",
     "set_backend",
     "use_backend",

@@ -1,0 +1,134 @@
+"""Find the places where a network enlarges maps, and say which of them can be replaced."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..eval_mode import eval_mode
+from ..modeling.upsampler import check_name
+from .host import is_host, why_no_host
+from .judge import Wish, check_wish, describe, why_not
+from .record import Enlargement, Recorder
+from .site import Site, SiteTable
+
+START = {"start": "bilinear", "border": "mask"}  # a trained network keeps working
+
+
+def find_upsampling(
+    model: nn.Module,
+    example: Any,
+    name: str = "sapa-b",
+    *,
+    sites: Sequence[str] | None = None,
+    transposed: bool = False,
+    logits: bool = False,
+    **options: Any,
+) -> SiteTable:
+    """Run the network once and list where it enlarges maps; print the result to read it.
+
+    A site is a call of `F.interpolate` (so `nn.Upsample` too) or of a transposed convolution. It can be
+    replaced where the result is next summed or concatenated with another map of its size: that map is the
+    guide. At most one convolution may lie between, and normalisations and activations.
+
+    Args:
+        model: Any network. It runs in evaluation mode, without gradients, and is left as it was.
+        example: What it is called with: a tensor, a tuple of arguments or a dictionary of named ones.
+        name: The upsampler that is to come, one of `UPSAMPLERS`.
+        sites: Replace just these, by their names in the table; None leaves the choice to the rules below.
+            Naming a site allows what they leave alone: one of several maps that are enlarged for one merge,
+            a transposed convolution, the final resize.
+        transposed: Replace transposed convolutions too.
+        logits: Replace the final resize too, of a map that the network gives out; the image guides it.
+        options: Of `build_upsampler`. SAPA starts where bilinear is (start="bilinear", border="mask").
+
+    Returns:
+        The table, which says of each site whether it would be replaced, and else why not.
+
+    Raises:
+        TypeError: The model is no module.
+        ValueError: The name is unknown, the model has been replaced already, or `sites` names none of its
+            sites.
+    """
+    _check_model(model)
+    check_name(name)
+    wish = Wish(name, None if sites is None else tuple(sites), transposed, logits, START | options)
+    check_wish(wish)
+    args, kwargs = call_arguments(example)
+    recorder = Recorder()
+    with eval_mode(model), torch.no_grad(), recorder.watching():
+        recorder.mark_outputs(model(*args, **kwargs))
+    paths = {module: path for path, module in reversed(list(model.named_modules()))}
+    found = [each for each in recorder.found if each.stack and each.stack[-1].module in paths]
+    image = {
+        key: value for key, value in (*enumerate(args), *kwargs.items()) if isinstance(value, torch.Tensor)
+    }
+    table = describe(found, paths, image)
+    _check_names(table, wish)
+    table = [
+        replace(site, upsampler=name, reason=why_not(each, site, each.stack[-1].module, wish))
+        for each, site in zip(found, table, strict=True)
+    ]
+    return SiteTable(_hosted(found, table, paths))
+
+
+def call_arguments(example: Any) -> tuple[tuple, dict[str, Any]]:
+    """Split what a network is called with into positional and named arguments."""
+    if isinstance(example, Mapping):
+        return (), dict(example)
+    return (tuple(example), {}) if isinstance(example, (tuple, list)) else ((example,), {})
+
+
+def _check_model(model: nn.Module) -> None:
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model must be a torch.nn.Module, got {type(model).__name__}.")
+    if any(map(is_host, model.modules())):
+        raise ValueError(
+            "This model's upsampling has been replaced already: call restore_upsampling(model) first."
+        )
+
+
+def _check_names(table: Sequence[Site], wish: Wish) -> None:
+    names = [site.name for site in table]
+    unknown = sorted(set(wish.sites or ()) - set(names))
+    if unknown:
+        raise ValueError(
+            f"sites must name some of {', '.join(names) or 'no sites'}; got {', '.join(unknown)}."
+        )
+
+
+def _hosted(found: Sequence[Enlargement], table: Sequence[Site], paths: dict[nn.Module, str]) -> list[Site]:
+    """Give each site that is replaced its host: the innermost module that sees the call and the merge.
+
+    A host inside another hands its sites to it, so that one alone counts the calls.
+    """
+    innermost = {
+        number: _innermost(each, paths)
+        for number, (each, site) in enumerate(zip(found, table, strict=True))
+        if not site.reason
+    }
+    hosts = {found[number].stack[depth].module for number, depth in innermost.items()}
+    hosted, first = list(table), {}
+    for number in innermost:
+        each, site = found[number], table[number]
+        depth = next(place for place, call in enumerate(each.stack) if call.module in hosts)
+        host = each.stack[depth].module
+        site = replace(site, host=paths[host], order=each.orders[depth], reason=why_no_host(host))
+        # A host that runs again has the same sites again.
+        known = first.setdefault((site.host, site.kind, site.order), site)
+        if known is not site and (known.feature[1], known.guide[1]) != (site.feature[1], site.guide[1]):
+            site = replace(site, reason="its module runs again with other channels")
+        hosted[number] = site
+    return hosted
+
+
+def _innermost(each: Enlargement, paths: dict[nn.Module, str]) -> int:
+    if not each.merged:
+        return 0
+    pairs = zip(each.stack, each.merge_stack, strict=False)
+    shared = [
+        depth for depth, (before, after) in enumerate(pairs) if before is after and before.module in paths
+    ]
+    return shared[-1]
