@@ -94,9 +94,8 @@ def _check_names(table: Sequence[Site], wish: Wish) -> None:
     names = [site.name for site in table]
     unknown = sorted(set(wish.sites or ()) - set(names))
     if unknown:
-        raise ValueError(
-            f"sites must name some of {', '.join(names) or 'no sites'}; got {', '.join(unknown)}."
-        )
+        known = ", ".join(names) or "none, because there are no sites"
+        raise ValueError(f"sites must be among {known}; got {', '.join(unknown)}.")
 
 
 def _hosted(found: Sequence[Enlargement], table: Sequence[Site], paths: dict[nn.Module, str]) -> list[Site]:

@@ -122,9 +122,11 @@ def _why_unfit(each: Enlargement, site: Site, wish: Wish) -> str:
 
 
 def check_wish(wish: Wish) -> None:
-    """Refuse an upsampler that fits no network that was made with another."""
+    """Refuse an upsampler that needs more than a guide, and options that fit no channels."""
     if UPSAMPLERS[wish.name].needs_indices:
         raise ValueError(
             f"name={wish.name!r} needs the indices of its encoder's pooling, which a swap does not have. "
             "Choose another, such as 'sapa-b'."
         )
+    with torch.device("meta"):
+        build_upsampler(wish.name, 8, 8, **wish.options)
