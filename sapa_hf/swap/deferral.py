@@ -72,7 +72,7 @@ class Deferral(TorchFunctionMode):
         if resize is None or site is None:
             return func(*args, **kwargs)
         if site.image is not None:
-            return self._enlarge(site, (func, args, kwargs), self._image(site))
+            return self._enlarge(site, (func, args, kwargs), site.image.among(*self.inputs))
         shape = (resize.feature.shape[0], resize.channels, *resize.size)
         return self._wait(Waiting(_stand_in(resize.feature, shape), site, (func, args, kwargs)))
 
@@ -132,10 +132,6 @@ class Deferral(TorchFunctionMode):
             )
         return guides[0] if len(guides) == 1 else torch.cat(guides, dim=1)
 
-    def _image(self, site: Site) -> torch.Tensor:
-        args, kwargs = self.inputs
-        return args[site.image] if isinstance(site.image, int) else kwargs[site.image]
-
     def _make(self, waiting: Waiting, guide: torch.Tensor | None) -> torch.Tensor:
         """Enlarge for the guide, and do what was put off since; each is done once."""
         if waiting.value is None:
@@ -155,8 +151,9 @@ class Deferral(TorchFunctionMode):
         function, args, kwargs = call
         if site.keeps_call:
             return function(*args, **kwargs)
-        module = self.host.get_submodule(site.path[len(site.host) :].lstrip("."))
-        return getattr(module, MODULES)[str(site.call)](guide, read_resize(function, args, kwargs).feature)
+        module = self.host.get_submodule(site.inner_path)
+        resize = read_resize(function, args, kwargs)
+        return getattr(module, MODULES)[str(site.call)](guide, resize.feature)  # type: ignore[union-attr]
 
     def _find(self, tensor: Any) -> Waiting | None:
         for waiting in self.waiting:

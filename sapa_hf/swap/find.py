@@ -1,5 +1,6 @@
 """Find the places where a network enlarges maps, and say which of them can be replaced."""
 
+import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,7 +13,7 @@ from ..modeling.upsampler import check_name
 from .host import is_host, why_no_host
 from .judge import Wish, check_wish, describe, why_not
 from .record import Enlargement, Recorder
-from .site import Site, SiteTable
+from .site import Argument, Site, SiteTable
 
 START = {"start": "bilinear", "border": "mask"}  # a trained network keeps working
 
@@ -62,10 +63,7 @@ def find_upsampling(
         recorder.mark_outputs(model(*args, **kwargs))
     paths = {module: path for path, module in reversed(list(model.named_modules()))}
     found = [each for each in recorder.found if each.stack and each.stack[-1].module in paths]
-    image = {
-        key: value for key, value in (*enumerate(args), *kwargs.items()) if isinstance(value, torch.Tensor)
-    }
-    table = describe(found, paths, image)
+    table = describe(found, paths, _arguments(model, args, kwargs))
     _check_names(table, wish)
     table = [
         replace(site, upsampler=name, reason=why_not(each, site, each.stack[-1].module, wish))
@@ -79,6 +77,17 @@ def call_arguments(example: Any) -> tuple[tuple, dict[str, Any]]:
     if isinstance(example, Mapping):
         return (), dict(example)
     return (tuple(example), {}) if isinstance(example, (tuple, list)) else ((example,), {})
+
+
+def _arguments(model: nn.Module, args: tuple, kwargs: dict[str, Any]) -> dict[Argument, Any]:
+    """Give the network's arguments, each by its position and its name."""
+    names = list(inspect.signature(model.forward).parameters)
+    arguments = {}
+    for place, value in enumerate(args):
+        arguments[Argument(place, names[place] if place < len(names) else None)] = value
+    for name, value in kwargs.items():
+        arguments[Argument(names.index(name) if name in names else None, name)] = value
+    return arguments
 
 
 def _check_model(model: nn.Module) -> None:
@@ -109,7 +118,8 @@ def _hosted(found: Sequence[Enlargement], table: Sequence[Site], paths: dict[nn.
         if not site.reason
     }
     hosts = {found[number].stack[depth].module for number, depth in innermost.items()}
-    hosted, first = list(table), {}
+    hosted = list(table)
+    first: dict[tuple, Site] = {}
     for number in innermost:
         each, site = found[number], table[number]
         depth = next(place for place, call in enumerate(each.stack) if call.module in hosts)
@@ -117,10 +127,14 @@ def _hosted(found: Sequence[Enlargement], table: Sequence[Site], paths: dict[nn.
         site = replace(site, host=paths[host], order=each.orders[depth], reason=why_no_host(host))
         # A host that runs again has the same sites again.
         known = first.setdefault((site.host, site.kind, site.order), site)
-        if known is not site and (known.feature[1], known.guide[1]) != (site.feature[1], site.guide[1]):
+        if _channels(known) != _channels(site):
             site = replace(site, reason="its module runs again with other channels")
         hosted[number] = site
     return hosted
+
+
+def _channels(site: Site) -> tuple[int, int]:
+    return site.feature[1], 0 if site.guide is None else site.guide[1]
 
 
 def _innermost(each: Enlargement, paths: dict[nn.Module, str]) -> int:

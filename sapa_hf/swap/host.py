@@ -1,6 +1,5 @@
 """The module whose run a swap governs: its class is replaced by one that lets maps wait for their guides."""
 
-import copyreg
 import functools
 from collections.abc import Sequence
 from typing import Any
@@ -9,15 +8,16 @@ import torch
 from torch import nn
 
 from .deferral import Deferral
-from .site import Site
+from .site import MODULES, Site
 
 SITES = "_replaced_upsampling"  # attribute of a host: its sites
 
 
 def make_host(module: nn.Module, sites: Sequence[Site]) -> None:
     """Let a module's run defer these sites to their merges."""
+    original: Any = type(module)
     setattr(module, SITES, tuple(sites))
-    module.__class__ = _host_class(type(module), any("pad" in site.after for site in sites))
+    module.__class__ = _host_class(original, any("pad" in site.after for site in sites))
 
 
 def is_host(module: nn.Module) -> bool:
@@ -26,8 +26,12 @@ def is_host(module: nn.Module) -> bool:
 
 
 def unmake_host(module: nn.Module) -> None:
-    """Undo `make_host`."""
-    module.__class__ = type(module).original_class
+    """Undo `make_host`, and take the upsamplers of its sites out."""
+    for site in getattr(module, SITES):
+        owner = module.get_submodule(site.inner_path)
+        if hasattr(owner, MODULES):
+            delattr(owner, MODULES)
+    module.__class__ = type(module).original_class  # type: ignore[attr-defined]  # of a host's class
     delattr(module, SITES)
 
 
@@ -41,7 +45,7 @@ def why_no_host(module: nn.Module) -> str:
 
 
 @functools.cache
-def _host_class(original: type, pads: bool) -> type:
+def _host_class(original: Any, pads: bool) -> Any:
     """Make the subclass of a module's class whose forward lets maps wait for their guides.
 
     torch.compile does not show `F.pad` to a function mode: where a map is padded, it must leave the host out.
@@ -59,7 +63,7 @@ def _host_class(original: type, pads: bool) -> type:
 
     def reduce_ex(self, protocol):
         reduced = original.__reduce_ex__(self, protocol)
-        if reduced[0] is not copyreg.__newobj__:
+        if reduced[0].__name__ != "__newobj__":
             return reduced
         return (_new_host, (original, pads), *reduced[2:])
 
@@ -74,7 +78,7 @@ def _host_class(original: type, pads: bool) -> type:
     return type(original.__name__, (original,), body)
 
 
-def _new_host(original: type, pads: bool) -> nn.Module:
+def _new_host(original: Any, pads: bool) -> nn.Module:
     """Make an empty host; pickle and copy fill it."""
     cls = _host_class(original, pads)
     return cls.__new__(cls)

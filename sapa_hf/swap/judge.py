@@ -9,7 +9,7 @@ from torch import nn
 
 from ..modeling.upsampler import UPSAMPLERS, build_upsampler
 from .record import Enlargement
-from .site import Site
+from .site import MODULES, Argument, Site
 from .transposed import why_no_transposed
 
 
@@ -23,23 +23,22 @@ class Wish(NamedTuple):
     options: dict[str, Any]
 
 
-def describe(found: Sequence[Enlargement], paths: dict[nn.Module, str], image: dict) -> list[Site]:
+def describe(
+    found: Sequence[Enlargement], paths: dict[nn.Module, str], arguments: dict[Argument, Any]
+) -> list[Site]:
     """Name the enlargements and write down what became of them.
 
     Args:
         found: The enlargements, in order.
         paths: Of the network's modules.
-        image: The network's arguments that are tensors, by position or name: one may be the guide of what
-            the network gives out.
+        arguments: What the network was called with: one may be the image that guides what it gives out.
     """
     owners = [paths[each.stack[-1].module] for each in found]
     many = Counter(owners)
     sites = []
     for each, path in zip(found, owners, strict=True):
         name = path or "(network)"
-        final = each.is_output and not each.merged
-        key = _image_key(image, each.output) if final else None
-        guide = each.guide if key is None else tuple(image[key].shape)
+        image = _image(arguments, each.output) if each.is_output and not each.merged else None
         sites.append(
             Site(
                 name=f"{name}#{each.call}" if many[path] > 1 else name,
@@ -48,23 +47,24 @@ def describe(found: Sequence[Enlargement], paths: dict[nn.Module, str], image: d
                 kind=each.resize.kind,
                 feature=each.feature,
                 output=each.output,
-                guide=guide,
+                guide=each.guide if image is None else tuple(arguments[image].shape),
                 merged=each.merged,
                 after=each.after,
                 guides=each.guides,
                 operands=each.operands,
-                image=key,
+                image=image,
             )
         )
     return sites
 
 
-def _image_key(image: dict, output: tuple[int, ...]) -> int | str | None:
-    """Name the argument that is as large as the output."""
-    for key, value in image.items():
-        fits = (value.shape[0], *value.shape[2:]) == (output[0], *output[2:]) if value.dim() == 4 else False
-        if fits and value.is_floating_point():
-            return key
+def _image(arguments: dict[Argument, Any], output: tuple[int, ...]) -> Argument | None:
+    """Choose the argument that is as large as the output."""
+    size = output[0], *output[2:]
+    for argument, value in arguments.items():
+        is_map = isinstance(value, torch.Tensor) and value.dim() == 4 and value.is_floating_point()
+        if is_map and (value.shape[0], *value.shape[2:]) == size:
+            return argument
     return None
 
 
@@ -82,6 +82,8 @@ def _why_impossible(each: Enlargement, site: Site, owner: nn.Module) -> str:
         return "it does not enlarge the map"
     if isinstance(owner, (nn.Sequential, nn.ModuleList, nn.ModuleDict)):
         return f"its module is a {type(owner).__name__}, which would run the parameters as a step"
+    if hasattr(owner, MODULES):
+        return f"its module has {MODULES} already"
     if each.is_output and not each.merged:
         return "" if site.image is not None else "the network gives it out, and no image has its size"
     if not each.end:
@@ -91,7 +93,7 @@ def _why_impossible(each: Enlargement, site: Site, owner: nn.Module) -> str:
     if site.guide is None:
         return "it is merged with other enlarged maps alone, and none can guide"
     if tuple(each.feature[2:]) == (1, 1):
-        return "its feature is a single position"
+        return "its feature is a single position (a larger example may help)"
     return why_no_transposed(owner) if site.kind.function == "conv_transpose2d" else ""
 
 
@@ -109,7 +111,7 @@ def _why_left_alone(each: Enlargement, site: Site, wish: Wish) -> str:
 
 def _why_unfit(each: Enlargement, site: Site, wish: Wish) -> str:
     """Try the upsampler on sizes alone: the meta device computes nothing."""
-    if wish.name == site.kind.mode:
+    if wish.name == site.kind.mode or site.guide is None:
         return ""
     guide, feature = site.guide, (each.feature[0], each.resize.channels, *each.feature[2:])
     try:

@@ -1,6 +1,7 @@
 """Put another upsampler into a network, and take it out again."""
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 import torch
@@ -72,9 +73,6 @@ def restore_upsampling(model: nn.Module) -> None:
         raise ValueError("Nothing to restore: this model's upsampling has not been replaced.")
     for host in hosts:
         unmake_host(host)
-    for module in list(model.modules()):
-        if MODULES in module._modules:
-            delattr(module, MODULES)
 
 
 def _refusal(refused: Sequence[Site]) -> str:
@@ -84,16 +82,22 @@ def _refusal(refused: Sequence[Site]) -> str:
 
 
 def _install(model: nn.Module, site: Site, options: dict[str, Any]) -> None:
-    """Make a site's upsampler, beside the weights of the module that merges and of their type."""
+    """Make a site's upsampler, where the weights of its host are and of their type."""
     module = model.get_submodule(site.path)
     if MODULES not in module._modules:
         module.add_module(MODULES, nn.ModuleDict())
     made = getattr(module, MODULES)
     if str(site.call) in made:
         return  # the host ran more than once
+    made[str(site.call)] = _build(module, site, options)
+    # The first weights in the network are elsewhere where it is spread over devices.
+    nearby = chain(model.get_submodule(site.host).parameters(), model.parameters())
+    weights = next((each for each in nearby if each.is_floating_point()), torch.empty(0))
+    made[str(site.call)].to(device=weights.device, dtype=weights.dtype).train(module.training)
+
+
+def _build(module: nn.Module, site: Site, options: dict[str, Any]) -> nn.Module:
+    """Make the upsampler for a site's channels; in place of a transposed convolution it changes them."""
     assert site.guide is not None
-    upsampler: nn.Module = build_upsampler(site.upsampler, site.guide[1], site.output[1], **options)
-    if site.kind.function == "conv_transpose2d":
-        upsampler = TransposedUpsampler(module, upsampler)
-    weights = next((each for each in model.parameters() if each.is_floating_point()), torch.empty(0))
-    made[str(site.call)] = upsampler.to(device=weights.device, dtype=weights.dtype).train(module.training)
+    upsampler = build_upsampler(site.upsampler, site.guide[1], site.output[1], **options)
+    return TransposedUpsampler(module, upsampler) if isinstance(module, nn.ConvTranspose2d) else upsampler

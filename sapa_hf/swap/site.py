@@ -1,12 +1,34 @@
 """A place in a network where a map is enlarged, and the table of all of them."""
 
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from ..markdown import markdown_table
 from .operations import Kind
 
 Shape = tuple[int, ...]
 MODULES = "guided_upsamplers"  # attribute of a site's module: its upsamplers, by the number of the call
+
+
+class Argument(NamedTuple):
+    """An argument of the network: it may be given by position or by name."""
+
+    position: int | None
+    name: str | None
+
+    def among(self, args: tuple, kwargs: dict[str, Any]) -> Any:
+        """Take it from what the network is called with.
+
+        Raises:
+            RuntimeError: It is not there.
+        """
+        if self.name in kwargs:
+            return kwargs[self.name]
+        if self.position is None or self.position >= len(args):
+            raise RuntimeError(
+                f"The image guides the final resize and must be given, as {self.name or self.position}."
+            )
+        return args[self.position]
 
 
 @dataclass(frozen=True)
@@ -25,7 +47,7 @@ class Site:
         after: Operations between the call and the merge.
         guides: Which of the merged maps are the guide; () where the image is.
         operands: How many maps are merged.
-        image: Which argument of the network is the guide: a position or a name; None where a map is.
+        image: Which argument of the network is the guide; None where a map is.
         host: Path of the innermost module that both makes the call and merges its result.
         order: Which of the host's calls of this kind, from 0.
         upsampler: Name of the upsampler that comes there.
@@ -43,11 +65,16 @@ class Site:
     after: tuple[str, ...] = ()
     guides: tuple[int, ...] = ()
     operands: int = 0
-    image: int | str | None = None
+    image: Argument | None = None
     host: str = ""
     order: int = 0
     upsampler: str = ""
     reason: str = ""
+
+    @property
+    def inner_path(self) -> str:
+        """The module's path inside its host."""
+        return self.path[len(self.host) :].lstrip(".")
 
     @property
     def keeps_call(self) -> bool:

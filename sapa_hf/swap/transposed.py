@@ -23,7 +23,7 @@ class TransposedUpsampler(nn.Module):
         with torch.no_grad():
             mean = layer.weight.sum((2, 3)).T / places  # (Cout, Cin)
             self.projection.weight.copy_(mean[:, :, None, None])
-            if layer.bias is not None:
+            if layer.bias is not None and self.projection.bias is not None:
                 self.projection.bias.copy_(layer.bias)
 
     def forward(self, guide: torch.Tensor, feature: torch.Tensor) -> torch.Tensor:
