@@ -1,9 +1,11 @@
 """Hand-written networks with another upsampling."""
 
+import pickle
+
 import pytest
 import torch
 from hand_written import AttentionUNet, PaddedUNet, UNet, sequential_network
-from swap_contract import CompiledContract, SwapContract
+from swap_contract import CompiledContract, SwapContract, run, same
 
 
 class TestUNet(CompiledContract):
@@ -14,6 +16,10 @@ class TestUNet(CompiledContract):
 
     def example(self):
         return torch.randn(2, 3, 32, 48)
+
+    def test_a_swapped_network_is_pickled(self):
+        model, example, _ = self.swapped()
+        assert same(run(pickle.loads(pickle.dumps(model)), example), run(model, example))
 
 
 class TestPaddedUNet(CompiledContract):
