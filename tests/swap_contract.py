@@ -12,10 +12,11 @@ FLATTEN = torch.utils._pytree.tree_leaves
 
 
 class SwapContract:
-    """Attributes: the sites that are replaced, in order, and the mode of all of them."""
+    """Attributes: the sites that are replaced, in order; the mode of all; a size unlike the example's."""
 
     sites: tuple[str, ...]
     mode = "bilinear"
+    other_size = (96, 32)
 
     def network(self):
         raise NotImplementedError
@@ -52,6 +53,19 @@ class SwapContract:
         table = replace_upsampling(model, self.mode, example)
         assert tuple(site.name for site in table.replaced) == self.sites
         assert same(run(model, example), before)
+
+    def test_a_swap_holds_for_other_sizes_than_the_example_s(self):
+        model, example = self.make()
+        image = torch.randn(1, 3, *self.other_size)
+        other = {"pixel_values": image} if isinstance(example, dict) else image
+        before = run(model, other)
+        replace_upsampling(model, self.mode, example)
+        assert same(run(model, other), before)
+        restore_upsampling(model)
+        replace_upsampling(model, "sapa-b", example)
+        after = run(model, other)
+        assert [part.shape for part in after] == [part.shape for part in before] and not same(after, before)
+        assert all(part.isfinite().all() for part in after)
 
     def test_new_weights_stand_at_their_sites_and_learn(self):
         model, example, table = self.swapped()

@@ -1,19 +1,18 @@
 """Find the places where a network enlarges maps, and say which of them can be replaced."""
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import torch
 from torch import nn
 
-from ..eval_mode import eval_mode
 from ..modeling.upsampler import check_name
 from .host import is_host, why_no_host
 from .judge import Wish, check_wish, describe, why_not
 from .record import Enlargement, Recorder
 from .site import Argument, Site, SiteTable
+from .trial import call_arguments, run_quietly
 
 START = {"start": "bilinear", "border": "mask"}  # a trained network keeps working
 
@@ -57,13 +56,12 @@ def find_upsampling(
     check_name(name)
     wish = Wish(name, None if sites is None else tuple(sites), transposed, logits, START | options)
     check_wish(wish)
-    args, kwargs = call_arguments(example)
     recorder = Recorder()
-    with eval_mode(model), torch.no_grad(), recorder.watching():
-        recorder.mark_outputs(model(*args, **kwargs))
+    with recorder.watching():
+        recorder.mark_outputs(run_quietly(model, example))
     paths = {module: path for path, module in reversed(list(model.named_modules()))}
     found = [each for each in recorder.found if each.stack and each.stack[-1].module in paths]
-    table = describe(found, paths, _arguments(model, args, kwargs))
+    table = describe(found, paths, _arguments(model, example))
     _check_names(table, wish)
     table = [
         replace(site, upsampler=name, reason=why_not(each, site, each.stack[-1].module, wish))
@@ -72,15 +70,9 @@ def find_upsampling(
     return SiteTable(_hosted(found, table, paths))
 
 
-def call_arguments(example: Any) -> tuple[tuple, dict[str, Any]]:
-    """Split what a network is called with into positional and named arguments."""
-    if isinstance(example, Mapping):
-        return (), dict(example)
-    return (tuple(example), {}) if isinstance(example, (tuple, list)) else ((example,), {})
-
-
-def _arguments(model: nn.Module, args: tuple, kwargs: dict[str, Any]) -> dict[Argument, Any]:
+def _arguments(model: nn.Module, example: Any) -> dict[Argument, Any]:
     """Give the network's arguments, each by its position and its name."""
+    args, kwargs = call_arguments(example)
     names = list(inspect.signature(model.forward).parameters)
     arguments = {}
     for place, value in enumerate(args):

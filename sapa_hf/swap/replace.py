@@ -12,6 +12,7 @@ from .find import START, find_upsampling
 from .host import is_host, make_host, unmake_host
 from .site import MODULES, Site, SiteTable
 from .transposed import TransposedUpsampler
+from .trial import gives_nan
 
 
 def replace_upsampling(
@@ -44,7 +45,7 @@ def replace_upsampling(
 
     Raises:
         TypeError: The model is no module, or an option has the wrong type.
-        ValueError: No site can be replaced, or one of `sites` cannot be.
+        ValueError: No site can be replaced, or one of `sites` cannot be, or the swapped network does not run.
     """
     table = find_upsampling(
         model, example, name, sites=sites, transposed=transposed, logits=logits, **options
@@ -59,6 +60,7 @@ def replace_upsampling(
     for path in hosts:
         mine = [site for site in table.replaced if site.host == path]
         make_host(model.get_submodule(path), mine)
+    _try(model, example)
     return table
 
 
@@ -73,6 +75,23 @@ def restore_upsampling(model: nn.Module) -> None:
         raise ValueError("Nothing to restore: this model's upsampling has not been replaced.")
     for host in hosts:
         unmake_host(host)
+
+
+def _try(model: nn.Module, example: Any) -> None:
+    """Run the swapped network once, and undo the swap if that goes wrong."""
+    try:
+        if not gives_nan(model, example):
+            return
+    except BaseException:
+        restore_upsampling(model)
+        raise
+    restore_upsampling(model)
+    if gives_nan(model, example):
+        raise ValueError("The network must give numbers, and gives nan: use another example, or mend it.")
+    raise ValueError(
+        "Nothing was replaced: the network gives an enlarged map to code that a swap does not see, such as "
+        "a scripted function. Name the other sites by sites=[...]."
+    )
 
 
 def _refusal(refused: Sequence[Site]) -> str:

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from hand_written import PaddedUNet, UNet, layers
 from swap_contract import flat, same
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 from sapa_hf import find_upsampling, replace_upsampling, restore_upsampling
 
@@ -184,6 +185,32 @@ def test_an_operation_in_place_on_a_waiting_map_is_done_once_and_seen_by_all():
     assert same(flat(plain(IMAGE)), flat(swapped(IMAGE)))
     assert swapped.norm.num_batches_tracked == 1
     assert torch.equal(swapped.norm.running_var, plain.norm.running_var)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_map_that_goes_where_a_swap_cannot_see_is_refused_and_nothing_is_changed():
+    def merge(net, fine, coarse):
+        enlarged = enlarge(coarse)
+        return twice(enlarged) + (enlarged + fine)
+
+    twice = torch.jit.trace(lambda feature: 2 * feature, torch.ones(1, 8, 32, 48))  # no function mode sees it
+    model = Decoder(merge).eval()
+    before, keys = model(IMAGE), set(model.state_dict())
+    with pytest.raises(ValueError, match="code that a swap does not see"):
+        replace_upsampling(model, "sapa-b", IMAGE)
+    assert torch.equal(model(IMAGE), before) and set(model.state_dict()) == keys
+    with pytest.raises(ValueError, match="must give numbers"):
+        replace_upsampling(UNet(), "sapa-b", IMAGE * float("nan"))
+
+
+@pytest.mark.parametrize("reentrant", [True, False])
+def test_gradient_checkpointing_of_a_swapped_network_gives_the_same_gradients(reentrant):
+    model, image = UNet(), IMAGE.clone().requires_grad_()
+    replace_upsampling(model, "sapa-b", IMAGE)
+    weights = list(model.parameters())
+    wanted = torch.autograd.grad(model(image).square().mean(), weights)
+    checkpoint(model, image, use_reentrant=reentrant).square().mean().backward()
+    torch.testing.assert_close([weight.grad for weight in weights], list(wanted))
 
 
 def test_half_precision_and_autocast_keep_the_network_s_types():

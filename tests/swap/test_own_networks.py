@@ -24,6 +24,7 @@ class TestUNet(CompiledContract):
 
 class TestPaddedUNet(CompiledContract):
     sites = ("up",)
+    other_size = (65, 41)
 
     def network(self):
         return PaddedUNet()

@@ -1,7 +1,8 @@
 """transformers' networks with another upsampling, without a line of theirs changed."""
 
 import torch
-from swap_contract import CompiledContract, SwapContract
+from safetensors.torch import load_file
+from swap_contract import CompiledContract, SwapContract, run, same
 from transformers import (
     DepthAnythingConfig,
     DepthAnythingForDepthEstimation,
@@ -17,6 +18,8 @@ from transformers import (
     UperNetConfig,
     UperNetForSemanticSegmentation,
 )
+
+from sapa_hf import replace_upsampling
 
 STAGES = ["stage1", "stage2", "stage3", "stage4"]
 WIDTHS = {"hidden_sizes": [8, 16, 24, 32], "depths": [1, 1, 1, 1]}
@@ -48,6 +51,7 @@ class TestGlpn(SwapContract):
 
 class TestDpt(CompiledContract):
     sites = tuple(f"neck.fusion_stage.layers.{number}" for number in range(3))
+    other_size = (80, 80)  # 5 x 5 patches: the residual maps are resized too
 
     def example(self):
         return {"pixel_values": torch.randn(2, 3, 64, 64)}
@@ -61,6 +65,7 @@ class TestDpt(CompiledContract):
 
 class TestDepthAnything(SwapContract):
     sites = TestDpt.sites
+    other_size = (98, 98)
 
     def example(self):
         return {"pixel_values": torch.randn(2, 3, 70, 70)}  # 5 x 5 patches: odd sizes in the neck
@@ -96,3 +101,11 @@ class TestMaskFormer(SwapContract):
             backbone_config=resnet(), decoder_config=decoder, fpn_feature_size=32, mask_feature_size=32
         )
         return MaskFormerModel(config)
+
+    def test_what_transformers_saves_is_loaded_after_from_pretrained(self, tmp_path):
+        model, example, _ = self.swapped()
+        model.save_pretrained(tmp_path)
+        loaded = MaskFormerModel.from_pretrained(tmp_path)
+        replace_upsampling(loaded, "sapa-b", example, embedding_dim=4)
+        loaded.load_state_dict(load_file(tmp_path / "model.safetensors"), strict=False)
+        assert same(run(loaded, example), run(model, example))
