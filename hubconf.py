@@ -30,6 +30,11 @@ def sapa_segformer(checkpoint=None, **fields):
     return _model("SapaSegformer", "SemanticSegmentation", checkpoint, fields)
 
 
+def sapa_maskformer(checkpoint=None, **fields):
+    """MaskFormer; see `sapa_hf.SapaMaskFormerConfig` for the fields."""
+    return _model("SapaMaskFormer", "UniversalSegmentation", checkpoint, fields)
+
+
 def sapa_segnet(checkpoint=None, **fields):
     """SegNet for segmentation; see `sapa_hf.SapaSegNetConfig` for the fields."""
     return _model("SapaSegNet", "SemanticSegmentation", checkpoint, fields)

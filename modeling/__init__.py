@@ -8,6 +8,7 @@ from .carafe import CARAFE
 from .configuration_sapa_bts import SapaBtsConfig
 from .configuration_sapa_efficientnet_lite import SapaEfficientNetLiteConfig
 from .configuration_sapa_glpn import SapaGlpnConfig
+from .configuration_sapa_maskformer import SapaMaskFormerConfig
 from .configuration_sapa_segformer import SapaSegformerConfig
 from .configuration_sapa_segnet import SapaSegNetConfig
 from .configuration_sapa_upernet import SapaUperNetConfig
@@ -22,6 +23,7 @@ from .max_unpool import MaxUnpool
 from .modeling_sapa_bts import SapaBtsForDepthEstimation
 from .modeling_sapa_efficientnet_lite import SapaEfficientNetLiteBackbone
 from .modeling_sapa_glpn import SapaGlpnForDepthEstimation
+from .modeling_sapa_maskformer import SapaMaskFormerForUniversalSegmentation
 from .modeling_sapa_segformer import SapaSegformerForSemanticSegmentation
 from .modeling_sapa_segnet import SapaSegNetForSemanticSegmentation, vgg_names
 from .modeling_sapa_upernet import SapaUperNetForSemanticSegmentation
@@ -51,6 +53,8 @@ __all__ = [
     "SapaEfficientNetLiteConfig",
     "SapaGlpnConfig",
     "SapaGlpnForDepthEstimation",
+    "SapaMaskFormerConfig",
+    "SapaMaskFormerForUniversalSegmentation",
     "SapaSegNetConfig",
     "SapaSegNetForSemanticSegmentation",
     "SapaSegformerConfig",

@@ -48,3 +48,9 @@ def build_encoder(config: PretrainedConfig) -> PreTrainedModel:
     if config.model_type == SapaEfficientNetLiteConfig.model_type:  # also where nobody has registered it
         return SapaEfficientNetLiteBackbone(config)  # type: ignore[arg-type]  # its class may be a copy
     return AutoBackbone.from_config(config)
+
+
+def let_transformers_build(config: PretrainedConfig) -> None:
+    """Have transformers' own models find this encoder by `AutoBackbone`, also where nobody registered it."""
+    if config.model_type == SapaEfficientNetLiteConfig.model_type:
+        AutoBackbone.register(type(config), SapaEfficientNetLiteBackbone, exist_ok=True)

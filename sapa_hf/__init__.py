@@ -9,6 +9,7 @@ from transformers import (
     AutoModel,
     AutoModelForDepthEstimation,
     AutoModelForSemanticSegmentation,
+    AutoModelForUniversalSegmentation,
 )
 
 from .modeling import (
@@ -19,6 +20,8 @@ from .modeling import (
     SapaEfficientNetLiteConfig,
     SapaGlpnConfig,
     SapaGlpnForDepthEstimation,
+    SapaMaskFormerConfig,
+    SapaMaskFormerForUniversalSegmentation,
     SapaSegformerConfig,
     SapaSegformerForSemanticSegmentation,
     SapaSegNetConfig,
@@ -39,6 +42,7 @@ _MODELS = (
     (SapaEfficientNetLiteConfig, SapaEfficientNetLiteBackbone, AutoBackbone),
     (SapaGlpnConfig, SapaGlpnForDepthEstimation, AutoModelForDepthEstimation),
     (SapaSegformerConfig, SapaSegformerForSemanticSegmentation, AutoModelForSemanticSegmentation),
+    (SapaMaskFormerConfig, SapaMaskFormerForUniversalSegmentation, AutoModelForUniversalSegmentation),
     (SapaSegNetConfig, SapaSegNetForSemanticSegmentation, AutoModelForSemanticSegmentation),
     (SapaUperNetConfig, SapaUperNetForSemanticSegmentation, AutoModelForSemanticSegmentation),
 )
@@ -58,6 +62,8 @@ __all__ = [
     "SapaEfficientNetLiteConfig",
     "SapaGlpnConfig",
     "SapaGlpnForDepthEstimation",
+    "SapaMaskFormerConfig",
+    "SapaMaskFormerForUniversalSegmentation",
     "SapaSegNetConfig",
     "SapaSegNetForSemanticSegmentation",
     "SapaSegformerConfig",

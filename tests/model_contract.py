@@ -165,7 +165,8 @@ class ModelContract(WrappingContract):
         assert plain.hidden_states is None and plain.attentions is None
         full = model(images, output_hidden_states=True)
         encoder = getattr(model.config, "backbone_config", None) or model.config
-        assert [h.shape[1] for h in full.hidden_states][-4:] == list(encoder.hidden_sizes)[-4:]
+        maps = getattr(full, "encoder_hidden_states", full.hidden_states)
+        assert [h.shape[1] for h in maps][-4:] == list(encoder.hidden_sizes)[-4:]
         some = model(images, output_hidden_states=[0, 2]).hidden_states
         for index, (stage, part) in enumerate(zip(full.hidden_states, some, strict=True)):
             assert torch.equal(part, stage) if index in (0, 2) else part is None

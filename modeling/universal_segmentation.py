@@ -1,0 +1,145 @@
+"""What MaskFormer and Mask2Former share: masks from labels, semantic scores, one forward for both."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from transformers.utils import ModelOutput
+
+from .padding import pad_to_smallest
+from .pretrained import UpsamplingPreTrainedModel
+from .segmentation_loss import check_segmentation_labels
+
+STRIDE = 4  # of the masks, in the image's pixels
+PREDICTIONS = ("masks_queries_logits", "class_queries_logits")  # of one decoder layer
+
+
+@dataclass
+class UniversalSegmentationOutput(ModelOutput):
+    """transformers' output of the two models, and the semantic scores.
+
+    Attributes:
+        loss: A scalar, where labels were given.
+        logits: (B, N, H/4, W/4), the semantic scores: for each class the queries' masks, summed by their
+            class probabilities.
+        class_queries_logits: (B, queries, N + 1); the last class is "no object".
+        masks_queries_logits: (B, queries, H/4, W/4).
+        auxiliary_logits: The two above after each decoder layer but the last.
+        encoder_last_hidden_state: As in transformers, like the rest.
+    """
+
+    loss: torch.Tensor | None = None
+    logits: torch.Tensor | None = None
+    class_queries_logits: torch.Tensor | None = None
+    masks_queries_logits: torch.Tensor | None = None
+    auxiliary_logits: list[dict[str, torch.Tensor]] | None = None
+    encoder_last_hidden_state: torch.Tensor | None = None
+    pixel_decoder_last_hidden_state: torch.Tensor | None = None
+    transformer_decoder_last_hidden_state: torch.Tensor | None = None
+    encoder_hidden_states: tuple[torch.Tensor, ...] | None = None
+    pixel_decoder_hidden_states: tuple[torch.Tensor, ...] | None = None
+    transformer_decoder_hidden_states: tuple[torch.Tensor, ...] | None = None
+    hidden_states: tuple[torch.Tensor, ...] | None = None
+    attentions: tuple[torch.Tensor, ...] | None = None
+
+
+class UniversalSegmentationModel(UpsamplingPreTrainedModel):
+    """Mixin, before a universal segmenter of transformers: takes a map of labels, gives a map of scores."""
+
+    def forward(
+        self,
+        pixel_values: torch.Tensor,
+        labels: torch.Tensor | None = None,
+        mask_labels: list[torch.Tensor] | None = None,
+        class_labels: list[torch.Tensor] | None = None,
+        pixel_mask: torch.Tensor | None = None,
+        output_auxiliary_logits: bool | None = None,
+        output_hidden_states: bool | Collection[int] | None = None,
+        output_attentions: bool | None = None,
+        return_dict: bool | None = None,
+    ) -> UniversalSegmentationOutput | tuple:
+        """Segment images.
+
+        Args:
+            pixel_values: (B, 3, H, W), normalised as the encoder was trained; any size.
+            labels: (B, h, w) integers: classes 0 to num_labels - 1, or the ignored value. Each class that an
+                image shows becomes a mask. As in transformers, ignored pixels belong to no mask.
+            mask_labels: In place of `labels`, masks (n_i, h, w) of each image, 0 or 1.
+            class_labels: With `mask_labels`, their classes (n_i,).
+            pixel_mask: Taken as transformers takes it, and not used there either.
+            output_auxiliary_logits: Return the predictions of the other decoder layers.
+            output_hidden_states: Return the states of encoder and decoders; indices return only those.
+            output_attentions: Return the decoder's attentions.
+            return_dict: Return a `UniversalSegmentationOutput` rather than a tuple.
+
+        Raises:
+            ValueError: The labels do not fit, or are given in both forms.
+        """
+        config: Any = self.config
+        if labels is not None:
+            if mask_labels is not None or class_labels is not None:
+                raise ValueError("labels and mask_labels must not be given together, got both.")
+            check_segmentation_labels(labels, len(pixel_values), config.num_labels, config.loss_ignore_index)
+            mask_labels, class_labels = masks_of(labels, config.loss_ignore_index)
+        with_states = self.wants_hidden_states(output_hidden_states)
+        found = super().forward(  # type: ignore[misc]  # transformers' own
+            pad_to_smallest(pixel_values),
+            output_auxiliary_logits=True,
+            output_hidden_states=with_states or config.use_auxiliary_loss,  # which MaskFormer reads them for
+            output_attentions=self.wants_attentions(output_attentions),
+            return_dict=True,
+        )
+        found = dict(found)
+        height, width = (-(-side // STRIDE) for side in pixel_values.shape[-2:])
+        *others, last = (
+            layer | {"masks_queries_logits": layer["masks_queries_logits"][..., :height, :width]}
+            for layer in (*found.pop("auxiliary_logits", ()), {name: found[name] for name in PREDICTIONS})
+        )
+        masks, classes = last["masks_queries_logits"], last["class_queries_logits"]
+        loss = None
+        if mask_labels is not None and class_labels is not None:
+            loss = self.get_loss(self.get_loss_dict(masks, classes, mask_labels, class_labels, others))
+        if output_auxiliary_logits is None:
+            output_auxiliary_logits = config.output_auxiliary_logits
+        stages = found.pop("hidden_states", found.get("encoder_hidden_states"))
+        output = UniversalSegmentationOutput(
+            loss=loss,
+            logits=semantic_scores(classes, masks),
+            auxiliary_logits=others if output_auxiliary_logits else None,
+            **{name: part for name, part in (found | last).items() if with_states or "_states" not in name},
+        )
+        return self.finish(output, stages, output_hidden_states, return_dict)
+
+
+def masks_of(labels: torch.Tensor, ignored: int) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+    """Make a mask of every class that an image shows.
+
+    Args:
+        labels: (B, h, w) integers.
+        ignored: Label of the pixels that belong to no mask.
+
+    Returns:
+        For each image its masks (n, h, w), 0 or 1 in float32, and their classes (n,) in int64, in order.
+    """
+    masks, classes = [], []
+    for image in labels:
+        shown = image.unique().long()
+        shown = shown[shown != ignored]  # (n,)
+        masks.append((image == shown[:, None, None]).float())
+        classes.append(shown)
+    return masks, classes
+
+
+def semantic_scores(class_logits: torch.Tensor, mask_logits: torch.Tensor) -> torch.Tensor:
+    """Sum the masks of all queries by their class probabilities (MaskFormer, section 3.4).
+
+    Args:
+        class_logits: (B, queries, N + 1); the last class is "no object".
+        mask_logits: (B, queries, h, w).
+
+    Returns:
+        (B, N, h, w), not negative.
+    """
+    probabilities = class_logits.softmax(-1)[..., :-1]  # (B, queries, N)
+    return torch.einsum("bqn,bqhw->bnhw", probabilities, mask_logits.sigmoid())
