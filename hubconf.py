@@ -30,6 +30,11 @@ def sapa_segformer(checkpoint=None, **fields):
     return _model("SapaSegformer", "SemanticSegmentation", checkpoint, fields)
 
 
+def sapa_mask2former(checkpoint=None, **fields):
+    """Mask2Former; see `sapa_hf.SapaMask2FormerConfig` for the fields."""
+    return _model("SapaMask2Former", "UniversalSegmentation", checkpoint, fields)
+
+
 def sapa_maskformer(checkpoint=None, **fields):
     """MaskFormer; see `sapa_hf.SapaMaskFormerConfig` for the fields."""
     return _model("SapaMaskFormer", "UniversalSegmentation", checkpoint, fields)

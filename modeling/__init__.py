@@ -8,6 +8,7 @@ from .carafe import CARAFE
 from .configuration_sapa_bts import SapaBtsConfig
 from .configuration_sapa_efficientnet_lite import SapaEfficientNetLiteConfig
 from .configuration_sapa_glpn import SapaGlpnConfig
+from .configuration_sapa_mask2former import SapaMask2FormerConfig
 from .configuration_sapa_maskformer import SapaMaskFormerConfig
 from .configuration_sapa_segformer import SapaSegformerConfig
 from .configuration_sapa_segnet import SapaSegNetConfig
@@ -23,6 +24,7 @@ from .max_unpool import MaxUnpool
 from .modeling_sapa_bts import SapaBtsForDepthEstimation
 from .modeling_sapa_efficientnet_lite import SapaEfficientNetLiteBackbone
 from .modeling_sapa_glpn import SapaGlpnForDepthEstimation
+from .modeling_sapa_mask2former import SapaMask2FormerForUniversalSegmentation
 from .modeling_sapa_maskformer import SapaMaskFormerForUniversalSegmentation
 from .modeling_sapa_segformer import SapaSegformerForSemanticSegmentation
 from .modeling_sapa_segnet import SapaSegNetForSemanticSegmentation, vgg_names
@@ -53,6 +55,8 @@ __all__ = [
     "SapaEfficientNetLiteConfig",
     "SapaGlpnConfig",
     "SapaGlpnForDepthEstimation",
+    "SapaMask2FormerConfig",
+    "SapaMask2FormerForUniversalSegmentation",
     "SapaMaskFormerConfig",
     "SapaMaskFormerForUniversalSegmentation",
     "SapaSegNetConfig",

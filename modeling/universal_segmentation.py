@@ -47,6 +47,10 @@ class UniversalSegmentationOutput(ModelOutput):
 class UniversalSegmentationModel(UpsamplingPreTrainedModel):
     """Mixin, before a universal segmenter of transformers: takes a map of labels, gives a map of scores."""
 
+    def _set_gradient_checkpointing(self, *args, **kwargs) -> None:
+        """Checkpoint the encoder alone: by transformers' word, the decoders do not support it."""
+        self.model.pixel_level_module.encoder._set_gradient_checkpointing(*args, **kwargs)
+
     def forward(
         self,
         pixel_values: torch.Tensor,

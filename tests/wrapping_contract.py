@@ -64,10 +64,10 @@ def places(model, heads, name=""):
         return {name: "disk"}
     if not any(head.startswith(f"{name}." if name else "") for head in heads):
         return {name: "cpu"}
-    parts = {}
-    for child, _ in model.get_submodule(name).named_children():
-        parts |= places(model, heads, f"{name}.{child}" if name else child)
-    return parts
+    module, prefix, parts = model.get_submodule(name), f"{name}." if name else "", {}
+    for child, _ in module.named_children():
+        parts |= places(model, heads, prefix + child)
+    return parts | {prefix + own: "cpu" for own, _ in module.named_parameters(recurse=False)}
 
 
 class WrappingContract:
