@@ -1,6 +1,6 @@
 """Configuration of MaskFormer with a choice of upsampler, on any encoder."""
 
-from transformers import MaskFormerConfig, PretrainedConfig
+from transformers import MaskFormerConfig, MaskFormerSwinConfig, PretrainedConfig
 
 from .auto_class import offer_to_auto_model
 from .encoder_config import EncoderConfigMixin, encoder_config
@@ -37,6 +37,8 @@ class SapaMaskFormerConfig(UpsamplerConfig, EncoderConfigMixin, MaskFormerConfig
         **kwargs,
     ):
         encoder = None if backbone_config is None else encoder_config(backbone_config, MAPS)
+        if encoder is not None and encoder.model_type == "swin":  # MaskFormer has its own form of it
+            encoder = MaskFormerSwinConfig.from_dict(encoder.to_dict())
         super().__init__(upsampler=upsampler, backbone_config=encoder, **kwargs)
         self.loss_ignore_index = loss_ignore_index
         offer_to_auto_model(self, "modeling_sapa_maskformer.SapaMaskFormerForUniversalSegmentation")

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import torch
+from torch import nn
 from transformers import Mask2FormerConfig
 from transformers.models.mask2former.modeling_mask2former import (
     Mask2FormerPixelDecoder,
@@ -25,6 +26,8 @@ class SapaMask2FormerPixelDecoder(Mask2FormerPixelDecoder):
     def __init__(self, config: Mask2FormerConfig, channels: Sequence[int], name: str, **options):
         super().__init__(config, channels)
         self.num_fpn_levels = 0  # transformers' forward ends at 1/8; the step that it had follows in ours
+        # Made anew, because torch.Tensor(...), as there, does not heed torch.device("meta").
+        self.level_embed = nn.Parameter(torch.empty(self.num_feature_levels, config.feature_size))
         self.upsampler = build_upsampler(name, config.feature_size, config.feature_size, **options)
 
     def forward(self, features: Sequence[torch.Tensor], **arguments) -> Mask2FormerPixelDecoderOutput:

@@ -41,9 +41,7 @@ class SapaMask2FormerForUniversalSegmentation(
         let_transformers_build(config.backbone_config)
         super().__init__(config)
         self.model = SapaMask2FormerModel(config)
-        self.supports_gradient_checkpointing = (
-            self.model.pixel_level_module.encoder.supports_gradient_checkpointing
-        )
+        self.supports_gradient_checkpointing = self.backbone.supports_gradient_checkpointing
         self.post_init()
 
 

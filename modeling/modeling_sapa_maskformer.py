@@ -36,14 +36,15 @@ class SapaMaskFormerForUniversalSegmentation(UniversalSegmentationModel, MaskFor
 
     config_class = SapaMaskFormerConfig
     base_model_prefix = "model.pixel_level_module.encoder"  # an encoder's own checkpoint lacks this prefix
+    _keys_to_ignore_on_load_missing = [
+        "relative_position_index"
+    ]  # Swin computes it; not all checkpoints have it
 
     def __init__(self, config: SapaMaskFormerConfig):
         let_transformers_build(config.backbone_config)
         super().__init__(config)
         self.model = SapaMaskFormerModel(config)
-        self.supports_gradient_checkpointing = (
-            self.model.pixel_level_module.encoder.supports_gradient_checkpointing
-        )
+        self.supports_gradient_checkpointing = self.backbone.supports_gradient_checkpointing
         self.post_init()
 
 

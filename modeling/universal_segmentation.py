@@ -47,9 +47,14 @@ class UniversalSegmentationOutput(ModelOutput):
 class UniversalSegmentationModel(UpsamplingPreTrainedModel):
     """Mixin, before a universal segmenter of transformers: takes a map of labels, gives a map of scores."""
 
+    @property
+    def backbone(self) -> torch.nn.Module:
+        """The encoder, as models with a choice of encoder call it."""
+        return self.model.pixel_level_module.encoder
+
     def _set_gradient_checkpointing(self, *args, **kwargs) -> None:
         """Checkpoint the encoder alone: by transformers' word, the decoders do not support it."""
-        self.model.pixel_level_module.encoder._set_gradient_checkpointing(*args, **kwargs)
+        self.backbone._set_gradient_checkpointing(*args, **kwargs)
 
     def forward(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import AutoConfig, AutoImageProcessor, PretrainedConfig, PreTrainedModel
@@ -11,7 +12,7 @@ from transformers.image_processing_utils import BaseImageProcessor
 
 from .model_folder import check_weights, find_folder, read_config
 from .modeling.compiled_code import refuse_compiled_code
-from .tasks import Task, task_of
+from .tasks import Task, auto_class_of, task_of
 from .tasks.photo_input import check_channels
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -47,13 +48,13 @@ def load_model(
     options = _options(name_or_path, folder, revision, trust_remote_code)
     fields = _read_hub_config(name_or_path, options["revision"]) if folder is None else read_config(folder)
     refuse_compiled_code(fields, f"The config of {name_or_path}")
-    task = task_of(fields.get("architectures"), str(name_or_path))
+    auto_class: Any = auto_class_of(fields.get("architectures"), str(name_or_path))
     if folder is not None:
         check_weights(folder)
     source = str(name_or_path if folder is None else folder)
     try:
         config = AutoConfig.from_pretrained(source, **options)
-        model, keys = task.auto_class.from_pretrained(
+        model, keys = auto_class.from_pretrained(
             source,
             config=config,
             dtype=dtype,

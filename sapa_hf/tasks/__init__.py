@@ -6,6 +6,7 @@ from .depth import DepthTask
 from .images import ImageTask
 from .registry import (
     TASKS,
+    auto_class_of,
     check_options,
     known_architectures,
     register_task,
@@ -26,6 +27,7 @@ __all__ = [
     "ImageTask",
     "SegmentationTask",
     "Task",
+    "auto_class_of",
     "check_options",
     "known_architectures",
     "register_task",

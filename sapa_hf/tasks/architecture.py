@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
+from torch import Tensor
 from transformers import PretrainedConfig, PreTrainedModel
 
 from sapa_hf.data.transforms import IMAGENET_MEAN, IMAGENET_STD
@@ -28,6 +30,9 @@ class Architecture:
         mean: per channel, what its photos are normalised by; values in 0..1.
         std: per channel.
         key_mapping: from the names in an ImageNet checkpoint to its own; see `from_pretrained`.
+        encoder: prefix of its encoder, where another can be chosen.
+        classifier: prefixes of what has the shape of the classes.
+        counts: of segmentation: what its loss is an average over, from labels, the ignored value and weights.
     """
 
     model: type[PreTrainedModel]
@@ -37,6 +42,9 @@ class Architecture:
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[float, ...] = IMAGENET_STD
     key_mapping: dict[str, str] | None = None
+    encoder: str = "backbone."
+    classifier: tuple[str, ...] = ()
+    counts: Callable[..., Tensor] | None = None
 
     def on_encoder(self, kind: str | None) -> Architecture:
         """Fit what is known to another encoder.
@@ -47,7 +55,9 @@ class Architecture:
         if kind is None:
             return self
         mean, std = NORMALIZATIONS.get(kind, (self.mean, self.std))
-        return replace(self, mean=mean, std=std, key_mapping={f"^{kind}.": "backbone."})
+        known, pattern = self.key_mapping or {}, f"^{kind}."
+        mapping = known if pattern in known else {pattern: self.encoder}
+        return replace(self, mean=mean, std=std, key_mapping=mapping)
 
     @property
     def config_class(self) -> type[PretrainedConfig]:

@@ -30,7 +30,7 @@ class Task(ABC):
 
     Attributes:
         name: the Hub's name for it; recipes, results files and cards say the same.
-        auto_class: transformers' Auto class of its models; how their class names end names the task too.
+        auto_classes: transformers' Auto classes of its models; how their class names end names the task too.
         architectures: its networks by the name a recipe uses; the first is the default.
         keys: recipe keys that this task reads and others may not.
         figures: the metrics that studies and captions show; the first decides which weights are the best.
@@ -41,7 +41,7 @@ class Task(ABC):
     """
 
     name: ClassVar[str]
-    auto_class: ClassVar[type]
+    auto_classes: ClassVar[tuple[type, ...]]
     architectures: ClassVar[Mapping[str, Architecture]]
     keys: ClassVar[frozenset[str]] = frozenset()
     figures: ClassVar[tuple[Figure, ...]]

@@ -29,20 +29,33 @@ def task_named(name: str) -> type[Task]:
 
 
 def task_of(architectures: Sequence[str] | None, name: str = "the model") -> type[Task]:
-    """Find the task of a model by the name of its class, as config.json's `architectures` has it.
+    """Find the task of a model by the name of its class; arguments and errors are `auto_class_of`'s."""
+    return _found(architectures, name)[0]
+
+
+def auto_class_of(architectures: Sequence[str] | None, name: str = "the model") -> type:
+    """Find transformers' Auto class of a model by the name of its class.
 
     Args:
-        architectures: names of classes, such as ["SegformerForSemanticSegmentation"].
+        architectures: names of classes as config.json has them, such as ["SegformerForSemanticSegmentation"].
         name: what an error calls the model.
 
     Raises:
         ValueError: none of them belongs to a known task.
     """
-    endings = {task.auto_class.__name__.removeprefix("AutoModel"): task for task in TASKS.values()}
+    return _found(architectures, name)[1]
+
+
+def _found(architectures: Sequence[str] | None, name: str) -> tuple[type[Task], type]:
+    endings = {
+        auto_class.__name__.removeprefix("AutoModel"): (task, auto_class)
+        for task in TASKS.values()
+        for auto_class in task.auto_classes
+    }
     for architecture in architectures if isinstance(architectures, (list, tuple)) else ():
-        for ending, task in endings.items():
+        for ending, found in endings.items():
             if isinstance(architecture, str) and architecture.endswith(ending):
-                return task
+                return found
     raise ValueError(
         f"the architectures of {name} are {architectures}, but one of *{', *'.join(endings)} is needed: "
         "give a model that was saved with its task's head"

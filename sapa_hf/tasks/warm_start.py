@@ -83,6 +83,9 @@ def _check_encoder(config: PretrainedConfig, fields: dict[str, Any], checkpoint:
     found = getattr(config, "backbone_config", None)
     usual = getattr(type(config)(), "backbone_config", None)
     named = fields.get("backbone_config", {}).get("model_type", usual and usual.model_type)
+    if named is not None:  # some configs hold an encoder under another type than they are given
+        chosen: dict[str, Any] = {"backbone_config": {"model_type": named}}
+        named = type(config)(**chosen).backbone_config.model_type
     if found is not None and found.model_type != named:
         raise ValueError(
             f"checkpoint {checkpoint} has an encoder of type {found.model_type!r}, but the settings name "

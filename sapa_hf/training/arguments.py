@@ -71,7 +71,9 @@ class ModelArguments(UpsamplerFields):
     """Which network is trained, and what it starts from."""
 
     architecture: str | None = setting(
-        None, "which network: segformer, segnet or upernet; depth: bts or glpn", by_task=True
+        None,
+        "which network: segformer, maskformer, mask2former, segnet or upernet; depth: bts or glpn",
+        by_task=True,
     )
     checkpoint: str | None = setting(
         None, "Hub id or folder to start from, of a whole model or its encoder; null is from scratch"

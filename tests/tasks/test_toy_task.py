@@ -62,7 +62,7 @@ class BrightnessPredictor:
 
 class BrightnessTask(ImageTask):
     name = "image-to-image"
-    auto_class = AutoModelForImageToImage
+    auto_classes = (AutoModelForImageToImage,)
     figures = (Figure("mae", "error", lower_is_better=True),)
     card_metrics = {"mae": "mean absolute error"}
     target = "labels"

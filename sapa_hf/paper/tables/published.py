@@ -87,7 +87,7 @@ SEGFORMER = {
     "sapa-g": (giga("1.02", "shared-query"), mega("0.1", "shared-query")),
 }
 MASKFORMER = {
-    "nearest": (giga("195", "not-built"), mega("102", "not-built")),
+    "nearest": (giga("195", "other-counter"), mega("102")),
     "carafe": (giga("0.84"), mega("0.22")),
     "indexnet": (giga("17.64"), mega("6.30")),
     "a2u": (giga("0.23"), mega("0.03")),
@@ -96,7 +96,7 @@ MASKFORMER = {
     "sapa-g": (giga("0.59", "shared-query"), mega("0.05", "shared-query")),
 }
 MASK2FORMER = {
-    "bilinear": (giga("223", "not-built"), mega("107", "not-built")),
+    "bilinear": (giga("223", "other-counter"), mega("107")),
     "carafe": (giga("0.63", "cut-off"), mega("0.07")),
     "indexnet": (giga("13.44"), mega("2.10")),
     "a2u": (giga("0.18"), mega("0.01")),

@@ -171,5 +171,8 @@ REASONS = {
         "bilinear reads are left out of our count; a multiply-add for each of a read's four neighbours makes "
         "it 4.48 G, two make it 5.28 G"
     ),
+    "other-counter": Reason(
+        "counted by another tool, which takes more than products and convolutions for multiply-adds"
+    ),
     "not-built": Reason("the model itself is none of ours: only what is added is counted"),
 }

@@ -8,6 +8,10 @@ from transformers import PreTrainedModel
 from sapa_hf.modeling import (
     SapaBtsConfig,
     SapaBtsForDepthEstimation,
+    SapaMask2FormerConfig,
+    SapaMask2FormerForUniversalSegmentation,
+    SapaMaskFormerConfig,
+    SapaMaskFormerForUniversalSegmentation,
     SapaSegformerConfig,
     SapaSegformerForSemanticSegmentation,
 )
@@ -81,6 +85,30 @@ def _bts_r50(upsampler: str, embedding_dim: int) -> PreTrainedModel:
     return SapaBtsForDepthEstimation(config)
 
 
+SWIN_B = {
+    "model_type": "swin",
+    "embed_dim": 128,
+    "depths": [2, 2, 18, 2],
+    "num_heads": [4, 8, 16, 32],
+    "window_size": 12,
+    "image_size": 384,
+}
+
+
+def _maskformer_swin_b(upsampler: str, embedding_dim: int) -> PreTrainedModel:
+    config = SapaMaskFormerConfig(
+        backbone_config=SWIN_B, num_labels=150, upsampler=upsampler, upsampler_embedding_dim=embedding_dim
+    )
+    return SapaMaskFormerForUniversalSegmentation(config)
+
+
+def _mask2former_swin_b(upsampler: str, embedding_dim: int) -> PreTrainedModel:
+    config = SapaMask2FormerConfig(
+        backbone_config=SWIN_B, num_labels=150, upsampler=upsampler, upsampler_embedding_dim=embedding_dim
+    )
+    return SapaMask2FormerForUniversalSegmentation(config)
+
+
 FPN = (Site(256, 256, 25, 42), Site(256, 256, 50, 84), Site(256, 256, 100, 168))
 FPN_CARAFE = tuple(Site(256, 256, 13 * step, 21 * step) for step in (1, 2, 4, 8))
 
@@ -99,10 +127,16 @@ HOSTS = {
         (640, 640),
         squares(256, 20, 40, 80),
         "nearest",
-        remark="Three steps of an FPN.",
+        _maskformer_swin_b,
+        "Three steps of an FPN.",
     ),
     "mask2former": Host(
-        "Mask2Former Swin-B", (640, 640), squares(256, 80), "bilinear", remark="One step, from 1/8 to 1/4."
+        "Mask2Former Swin-B",
+        (640, 640),
+        squares(256, 80),
+        "bilinear",
+        _mask2former_swin_b,
+        "One step, from 1/8 to 1/4.",
     ),
     "faster-rcnn": Host("Faster R-CNN R50", (800, 1344), FPN, "nearest", remark="Three steps of the FPN."),
     "bts": Host(

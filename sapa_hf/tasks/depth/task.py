@@ -43,7 +43,7 @@ class DepthTask(ImageTask):
     """Learn the depth of every pixel in metres; the best weights have the lowest abs_rel."""
 
     name = "depth-estimation"
-    auto_class = AutoModelForDepthEstimation
+    auto_classes = (AutoModelForDepthEstimation,)
     architectures = {
         "bts": Architecture(
             SapaBtsForDepthEstimation,

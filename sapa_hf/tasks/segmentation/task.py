@@ -9,23 +9,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 from torch import Tensor
-from transformers import AutoModelForSemanticSegmentation, PreTrainedModel
+from transformers import (
+    AutoModelForSemanticSegmentation,
+    AutoModelForUniversalSegmentation,
+    PreTrainedModel,
+)
 from transformers.image_processing_utils import BaseImageProcessor
 
-from sapa_hf import (
-    SapaSegformerForSemanticSegmentation,
-    SapaSegNetForSemanticSegmentation,
-    SapaUperNetForSemanticSegmentation,
-)
 from sapa_hf.data import DatasetSpec, SegmentationTransform, collate
 from sapa_hf.data.class_frequency import median_frequency_weights, read_label_maps
-from sapa_hf.modeling import vgg_names
-from sapa_hf.modeling.segmentation_loss import labelled_weight
 from sapa_hf.pictures import comparison_strip, legend_for, overlay, palette, with_legend
 
-from ..architecture import Architecture, Figure
+from ..architecture import Figure
 from ..images import ImageTask
 from ..warm_start import build_model
+from .networks import NETWORKS
 from .predictor import SegmentationPredictor, class_names
 from .scores import SegmentationScores
 from .table import overall_table, per_class_table
@@ -41,29 +39,8 @@ class SegmentationTask(ImageTask):
     """Learn the class of every pixel; the best weights have the highest mean IoU."""
 
     name = "image-segmentation"
-    auto_class = AutoModelForSemanticSegmentation
-    architectures = {
-        "segformer": Architecture(
-            SapaSegformerForSemanticSegmentation,
-            head=("decode_head.",),
-            card="segformer.md",
-            tags=("semantic-segmentation", "feature-upsampling", "sapa", "segformer", "vision"),
-        ),
-        "segnet": Architecture(
-            SapaSegNetForSemanticSegmentation,
-            head=("decode_head.",),
-            card="segnet.md",
-            tags=("semantic-segmentation", "feature-upsampling", "sapa", "segnet", "vision"),
-            key_mapping=vgg_names(),
-        ),
-        "upernet": Architecture(
-            SapaUperNetForSemanticSegmentation,
-            head=("decode_head.", "auxiliary_head."),
-            card="upernet.md",
-            tags=("semantic-segmentation", "feature-upsampling", "sapa", "upernet", "vision"),
-            key_mapping={"^resnet.": "backbone."},
-        ),
-    }
+    auto_classes = (AutoModelForSemanticSegmentation, AutoModelForUniversalSegmentation)
+    architectures = NETWORKS
     keys = frozenset(
         {
             "architecture",
@@ -164,7 +141,7 @@ class SegmentationTask(ImageTask):
             self.architecture,
             self.arguments.model,
             self.head,
-            classifier=tuple(f"{head}classifier" for head in self.head),
+            classifier=self.architecture.classifier,
             id2label=id2label,
             label2id={label: number for number, label in id2label.items()},
             semantic_loss_ignore_index=self.spec.ignore_index,
@@ -211,8 +188,8 @@ class SegmentationTask(ImageTask):
         return collate(items, num_labels=self.spec.num_labels, ignore_index=self.spec.ignore_index)
 
     def weight(self, batch: dict) -> Tensor:
-        """Count the pixels that have a class, each by its class's weight."""
-        return labelled_weight(batch["labels"], self.spec.ignore_index, self.class_weights)
+        """Count what the network's loss is an average over, such as the pixels that have a class."""
+        return self.architecture.counts(batch["labels"], self.spec.ignore_index, self.class_weights)
 
     def strip(self, sample: dict, prediction: np.ndarray) -> Image.Image:
         """Draw photo, labels and prediction side by side, with a legend."""
