@@ -38,6 +38,7 @@ class SapaMask2FormerConfig(UpsamplerConfig, EncoderConfigMixin, Mask2FormerConf
         backbone_config: dict | PretrainedConfig | None = None,
         **kwargs,
     ):
+        self.backbone_config: PretrainedConfig  # where a dict or nothing is given too
         encoder = None if backbone_config is None else encoder_config(backbone_config, MAPS)
         super().__init__(upsampler=upsampler, backbone_config=encoder, **kwargs)
         if (self.common_stride, list(self.feature_strides)) != (4, [4, 8, 16, 32]):

@@ -36,6 +36,7 @@ class SapaMaskFormerConfig(UpsamplerConfig, EncoderConfigMixin, MaskFormerConfig
         loss_ignore_index: int = 255,
         **kwargs,
     ):
+        self.backbone_config: PretrainedConfig  # where a dict or nothing is given too
         encoder = None if backbone_config is None else encoder_config(backbone_config, MAPS)
         if encoder is not None and encoder.model_type == "swin":  # MaskFormer has its own form of it
             encoder = MaskFormerSwinConfig.from_dict(encoder.to_dict())

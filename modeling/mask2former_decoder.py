@@ -30,7 +30,12 @@ class SapaMask2FormerPixelDecoder(Mask2FormerPixelDecoder):
         self.level_embed = nn.Parameter(torch.empty(self.num_feature_levels, config.feature_size))
         self.upsampler = build_upsampler(name, config.feature_size, config.feature_size, **options)
 
-    def forward(self, features: Sequence[torch.Tensor], **arguments) -> Mask2FormerPixelDecoderOutput:
+    adapter_1: nn.Sequential  # made by transformers, by name
+    layer_1: nn.Sequential
+
+    def forward(  # type: ignore[override]  # the rest of the arguments is passed on
+        self, features: Sequence[torch.Tensor], **arguments
+    ) -> Mask2FormerPixelDecoderOutput:
         """Decode.
 
         Args:

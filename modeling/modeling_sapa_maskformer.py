@@ -20,7 +20,7 @@ class SapaMaskFormerModel(UpsamplingPreTrainedModel, MaskFormerModel):
         super().__init__(config)
         size, options = config.fpn_feature_size, config_options(config)
         laterals = self.pixel_level_module.encoder.channels[-2::-1]  # coarsest first
-        self.pixel_level_module.decoder.fpn.layers = nn.ModuleList(
+        self.pixel_level_module.decoder.fpn.layers = nn.ModuleList(  # type: ignore[assignment]  # its layers are called one by one
             SapaMaskFormerFPNLayer(size, lateral, config.upsampler, **options) for lateral in laterals
         )
         self.post_init()

@@ -47,8 +47,12 @@ class UniversalSegmentationOutput(ModelOutput):
 class UniversalSegmentationModel(UpsamplingPreTrainedModel):
     """Mixin, before a universal segmenter of transformers: takes a map of labels, gives a map of scores."""
 
+    model: Any  # these three are transformers'
+    get_loss: Any
+    get_loss_dict: Any
+
     @property
-    def backbone(self) -> torch.nn.Module:
+    def backbone(self) -> Any:
         """The encoder, as models with a choice of encoder call it."""
         return self.model.pixel_level_module.encoder
 
@@ -92,7 +96,7 @@ class UniversalSegmentationModel(UpsamplingPreTrainedModel):
             check_segmentation_labels(labels, len(pixel_values), config.num_labels, config.loss_ignore_index)
             mask_labels, class_labels = masks_of(labels, config.loss_ignore_index)
         with_states = self.wants_hidden_states(output_hidden_states)
-        found = super().forward(  # type: ignore[misc]  # transformers' own
+        found = super().forward(  # transformers' own
             pad_to_smallest(pixel_values),
             output_auxiliary_logits=True,
             output_hidden_states=with_states or config.use_auxiliary_loss,  # which MaskFormer reads them for

@@ -12,6 +12,7 @@ from torch import Tensor
 from transformers import PretrainedConfig, PreTrainedModel
 
 from sapa_hf.data.transforms import IMAGENET_MEAN, IMAGENET_STD
+from sapa_hf.modeling.segmentation_loss import labelled_weight
 
 NORMALIZATIONS = {  # an encoder's model_type -> mean and std of its photos, where they are not ImageNet's
     "sapa_efficientnet_lite": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
@@ -44,7 +45,7 @@ class Architecture:
     key_mapping: dict[str, str] | None = None
     encoder: str = "backbone."
     classifier: tuple[str, ...] = ()
-    counts: Callable[..., Tensor] | None = None
+    counts: Callable[..., Tensor] = labelled_weight
 
     def on_encoder(self, kind: str | None) -> Architecture:
         """Fit what is known to another encoder.

@@ -12,7 +12,6 @@ from sapa_hf import (
     SapaUperNetForSemanticSegmentation,
 )
 from sapa_hf.modeling import vgg_names
-from sapa_hf.modeling.segmentation_loss import labelled_weight
 
 from ..architecture import Architecture
 
@@ -33,7 +32,6 @@ NETWORKS = {
         SapaSegformerForSemanticSegmentation,
         head=("decode_head.",),
         classifier=("decode_head.classifier",),
-        counts=labelled_weight,
         card="segformer.md",
         tags=("segformer", *TAGS),
     ),
@@ -74,7 +72,6 @@ NETWORKS = {
         SapaSegNetForSemanticSegmentation,
         head=("decode_head.",),
         classifier=("decode_head.classifier",),
-        counts=labelled_weight,
         card="segnet.md",
         tags=("segnet", *TAGS),
         key_mapping=vgg_names(),
@@ -83,7 +80,6 @@ NETWORKS = {
         SapaUperNetForSemanticSegmentation,
         head=("decode_head.", "auxiliary_head."),
         classifier=("decode_head.classifier", "auxiliary_head.classifier"),
-        counts=labelled_weight,
         card="upernet.md",
         tags=("upernet", *TAGS),
         key_mapping={"^resnet.": "backbone."},
