@@ -134,10 +134,13 @@ class ModelContract(WrappingContract):
     def test_saved_and_loaded_it_computes_the_same(self, tmp_path):
         model, images = self.make(upsampler_embedding_dim=8, upsampler_border="mask"), self.images()
         model.save_pretrained(tmp_path)
+        kept = model.state_dict()
         for auto_class in (AutoModel, self.auto_class, self.model_class):
             again = auto_class.from_pretrained(tmp_path).eval()
             assert type(again) is self.model_class
-            assert torch.equal(self.predict(again, images), self.predict(model, images))
+            assert all(torch.equal(kept[name], value) for name, value in again.state_dict().items())
+            # How a convolution rounds depends on where in memory its weights lie.
+            torch.testing.assert_close(self.predict(again, images), self.predict(model, images))
             assert again.config.upsampler_border == "mask"
 
     def test_saving_alone_writes_code_that_loads_where_the_package_is_not(self, tmp_path):
