@@ -55,6 +55,11 @@ def sapa_bts(checkpoint=None, **fields):
     return _model("SapaBts", "DepthEstimation", checkpoint, fields)
 
 
+def sapa_a2u_matting(checkpoint=None, **fields):
+    """A2U's network for matting; see `sapa_hf.SapaA2uMattingConfig` for the fields."""
+    return _model("SapaA2uMatting", "ImageMatting", checkpoint, fields)
+
+
 def sapa_glpn(checkpoint=None, **fields):
     """GLPN for depth; see `sapa_hf.SapaGlpnConfig` for the fields."""
     return _model("SapaGlpn", "DepthEstimation", checkpoint, fields)

@@ -5,6 +5,7 @@ from .affiliation import sapa_upsample
 from .affiliation_windowed import affiliation_weights
 from .backend import set_backend, use_backend
 from .carafe import CARAFE
+from .configuration_sapa_a2u_matting import SapaA2uMattingConfig
 from .configuration_sapa_bts import SapaBtsConfig
 from .configuration_sapa_efficientnet_lite import SapaEfficientNetLiteConfig
 from .configuration_sapa_glpn import SapaGlpnConfig
@@ -21,6 +22,7 @@ from .guided_upsampler import GuidedUpsampler
 from .indexnet import IndexNet
 from .interpolation import Bilinear, Nearest
 from .max_unpool import MaxUnpool
+from .modeling_sapa_a2u_matting import SapaA2uMattingForImageMatting, resnet34_names
 from .modeling_sapa_bts import SapaBtsForDepthEstimation
 from .modeling_sapa_efficientnet_lite import SapaEfficientNetLiteBackbone
 from .modeling_sapa_glpn import SapaGlpnForDepthEstimation
@@ -49,6 +51,8 @@ __all__ = [
     "PixelShuffle",
     "SAPA",
     "SAPADeform",
+    "SapaA2uMattingConfig",
+    "SapaA2uMattingForImageMatting",
     "SapaBtsConfig",
     "SapaBtsForDepthEstimation",
     "SapaEfficientNetLiteBackbone",
@@ -68,6 +72,7 @@ __all__ = [
     "UPSAMPLERS",
     "affiliation_weights",
     "build_upsampler",
+    "resnet34_names",
     "sapa_upsample",
     "set_backend",
     "use_backend",

@@ -1,4 +1,4 @@
-"""Any image size for networks that halve the resolution five times."""
+"""Any image size for networks that halve the resolution several times."""
 
 import torch
 import torch.nn.functional as F
@@ -28,6 +28,30 @@ def pad_to_smallest(pixel_values: torch.Tensor) -> torch.Tensor:
     return _pad(
         pixel_values, max(MULTIPLE - pixel_values.shape[2], 0), max(MULTIPLE - pixel_values.shape[3], 0)
     )
+
+
+def reflect_to_multiple(pixel_values: torch.Tensor, multiple: int) -> torch.Tensor:
+    """Mirror an image at its right and lower edge until both sides are multiples; the result is cropped back.
+
+    Args:
+        pixel_values: (B, C, H, W); an image smaller than what it lacks is mirrored back and forth.
+        multiple: What the sides become multiples of.
+
+    Returns:
+        (B, C, H', W') with the image at the top left; the same tensor where nothing is missing.
+
+    Raises:
+        ValueError: The images are not a batch (B, C, H, W), or have no pixels.
+    """
+    check_images(pixel_values)
+    for dimension in (2, 3):
+        side = pixel_values.shape[dimension]
+        if side % multiple:
+            places = torch.arange(side - side % -multiple, device=pixel_values.device)
+            last = side - 1
+            mirrored = last - (places % max(2 * last, 1) - last).abs()  # 0 ... last ... 0 ... last ...
+            pixel_values = pixel_values.index_select(dimension, mirrored)
+    return pixel_values
 
 
 def check_images(pixel_values: torch.Tensor) -> None:

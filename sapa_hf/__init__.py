@@ -8,12 +8,15 @@ from transformers import (
     AutoConfig,
     AutoModel,
     AutoModelForDepthEstimation,
+    AutoModelForImageMatting,
     AutoModelForSemanticSegmentation,
     AutoModelForUniversalSegmentation,
 )
 
 from .modeling import (
     SAPA,
+    SapaA2uMattingConfig,
+    SapaA2uMattingForImageMatting,
     SapaBtsConfig,
     SapaBtsForDepthEstimation,
     SapaEfficientNetLiteBackbone,
@@ -40,6 +43,7 @@ from .swap import find_upsampling, replace_upsampling, restore_upsampling
 __version__ = "0.1.0"
 
 _MODELS = (
+    (SapaA2uMattingConfig, SapaA2uMattingForImageMatting, AutoModelForImageMatting),
     (SapaBtsConfig, SapaBtsForDepthEstimation, AutoModelForDepthEstimation),
     (SapaEfficientNetLiteConfig, SapaEfficientNetLiteBackbone, AutoBackbone),
     (SapaGlpnConfig, SapaGlpnForDepthEstimation, AutoModelForDepthEstimation),
@@ -59,6 +63,8 @@ for _config, _model, _auto in _MODELS:
 
 __all__ = [
     "SAPA",
+    "SapaA2uMattingConfig",
+    "SapaA2uMattingForImageMatting",
     "SapaBtsConfig",
     "SapaBtsForDepthEstimation",
     "SapaEfficientNetLiteBackbone",
