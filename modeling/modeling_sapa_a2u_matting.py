@@ -87,7 +87,7 @@ class SapaA2uMattingForImageMatting(UpsamplingPreTrainedModel):
         )
         known = trimap.clamp(0, 1).to(alphas.dtype)
         alphas = torch.where(unknown_pixels(trimap), alphas.clamp(0, 1), known)
-        output = ImageMattingOutput(loss=loss, alphas=alphas)
+        output = ImageMattingOutput(loss=loss, alphas=alphas)  # type: ignore[arg-type]  # written for FloatTensor
         return self.finish(output, maps.stages, output_hidden_states, return_dict)
 
 
