@@ -4,6 +4,7 @@ from .a2u import A2U
 from .affiliation import sapa_upsample
 from .affiliation_windowed import affiliation_weights
 from .backend import set_backend, use_backend
+from .bilinear_additive import BilinearAdditive
 from .carafe import CARAFE
 from .configuration_sapa_a2u_matting import SapaA2uMattingConfig
 from .configuration_sapa_bts import SapaBtsConfig
@@ -32,6 +33,7 @@ from .modeling_sapa_segformer import SapaSegformerForSemanticSegmentation
 from .modeling_sapa_segnet import SapaSegNetForSemanticSegmentation, vgg_names
 from .modeling_sapa_upernet import SapaUperNetForSemanticSegmentation
 from .pixel_shuffle import PixelShuffle
+from .pixel_tcl import PixelTCL
 from .sapa import SAPA
 from .sapa_d import SAPADeform
 from .upsampler import UPSAMPLERS, build_upsampler
@@ -39,6 +41,7 @@ from .upsampler import UPSAMPLERS, build_upsampler
 __all__ = [
     "A2U",
     "Bilinear",
+    "BilinearAdditive",
     "CARAFE",
     "Deconv",
     "DySample",
@@ -49,6 +52,7 @@ __all__ = [
     "MaxUnpool",
     "Nearest",
     "PixelShuffle",
+    "PixelTCL",
     "SAPA",
     "SAPADeform",
     "SapaA2uMattingConfig",

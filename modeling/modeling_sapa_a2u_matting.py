@@ -36,12 +36,9 @@ class SapaA2uMattingForImageMatting(UpsamplingPreTrainedModel):
         )
         self.post_init()
 
-    @torch.no_grad()
-    def _init_weights(self, module: nn.Module) -> None:
-        if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_normal_(module.weight, a=0.01, mode="fan_out", nonlinearity="leaky_relu")
-            return
-        super()._init_weights(module)
+    def init_convolution(self, convolution: nn.Conv2d) -> None:
+        """Draw the weights as the release does."""
+        nn.init.kaiming_normal_(convolution.weight, a=0.01, mode="fan_out", nonlinearity="leaky_relu")
 
     def forward(
         self,

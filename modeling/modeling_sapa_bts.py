@@ -66,12 +66,9 @@ class SapaBtsForDepthEstimation(EncoderPreTrainedModel):
             stages[index] = EncoderStage(layers, embedder.pooler if index == 0 else None)
         embedder.register_module("pooler", nn.Identity())
 
-    @torch.no_grad()
-    def _init_weights(self, module: nn.Module) -> None:
-        if isinstance(module, nn.Conv2d):  # the decoder's; the encoder starts as ResNet does
-            nn.init.xavier_uniform_(module.weight)
-            return
-        super()._init_weights(module)
+    def init_convolution(self, convolution: nn.Conv2d) -> None:
+        """Draw the decoder's weights as BTS does; the encoder starts as ResNet does."""
+        nn.init.xavier_uniform_(convolution.weight)
 
     def forward(
         self,

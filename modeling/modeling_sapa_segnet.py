@@ -33,14 +33,9 @@ class SapaSegNetForSemanticSegmentation(UpsamplingPreTrainedModel):
         self.decode_head = SegNetDecoder(sizes, depths, classes, config.upsampler, **options)
         self.post_init()
 
-    @torch.no_grad()
-    def _init_weights(self, module: nn.Module) -> None:
-        if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
-            return
-        super()._init_weights(module)
+    def init_convolution(self, convolution: nn.Conv2d) -> None:
+        """Draw the weights for the ReLU that follows (He et al.), as SegNet does."""
+        nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
 
     def forward(
         self,

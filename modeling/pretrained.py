@@ -25,6 +25,11 @@ class UpsamplingPreTrainedModel(PreTrainedModel):
             module.reset_parameters()  # comes after its layers and overrules what they got
             return
         super()._init_weights(module)
+        if isinstance(module, nn.Conv2d):
+            self.init_convolution(module)
+
+    def init_convolution(self, convolution: nn.Conv2d) -> None:
+        """Give a convolution other first weights than transformers does; not inside a model with its own."""
 
     @classmethod
     def from_pretrained(cls, *args, key_mapping: dict[str, str] | None = None, **kwargs):

@@ -87,7 +87,7 @@ class UniversalSegmentationModel(UpsamplingPreTrainedModel):
             return_dict: Return a `UniversalSegmentationOutput` rather than a tuple.
 
         Raises:
-            ValueError: The labels do not fit, or are given in both forms.
+            ValueError: The labels do not fit or are given in both forms, or the weights are not float32.
         """
         config: Any = self.config
         if labels is not None:
@@ -95,6 +95,11 @@ class UniversalSegmentationModel(UpsamplingPreTrainedModel):
                 raise ValueError("labels and mask_labels must not be given together, got both.")
             check_segmentation_labels(labels, len(pixel_values), config.num_labels, config.loss_ignore_index)
             mask_labels, class_labels = masks_of(labels, config.loss_ignore_index)
+        if mask_labels is not None and self.dtype != torch.float32:
+            raise ValueError(
+                f"The weights must be float32 where labels are given, got {self.dtype}: masks are matched in "
+                "it. Train in mixed precision, which keeps the weights so."
+            )
         with_states = self.wants_hidden_states(output_hidden_states)
         found = super().forward(  # transformers' own
             pad_to_smallest(pixel_values),

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from .a2u import A2U
+from .bilinear_additive import BilinearAdditive
 from .carafe import CARAFE
 from .checks import BORDERS, NORMALIZATIONS, STARTS, check_choice, check_embedding_dim, check_kernel_size
 from .deconv import Deconv
@@ -17,6 +18,7 @@ from .indexnet import IndexNet
 from .interpolation import Bilinear, Nearest
 from .max_unpool import MaxUnpool
 from .pixel_shuffle import PixelShuffle
+from .pixel_tcl import PixelTCL
 from .sapa import SAPA
 from .sapa_d import SAPADeform
 
@@ -60,6 +62,10 @@ UPSAMPLERS = {
     ),
     "deconv": Entry(Deconv, "transposed convolution"),
     "pixel_shuffle": Entry(PixelShuffle, "pixel shuffle: a convolution whose channels become pixels"),
+    "pixel_tcl": Entry(PixelTCL, "PixelTCL: convolutions that fill in pixels one after the other"),
+    "bilinear_additive": Entry(
+        BilinearAdditive, "bilinear additive: four channels summed and interpolated, and a convolution"
+    ),
     "max_unpool": Entry(
         MaxUnpool,
         "max unpooling: each feature goes back to the pixel that the encoder's pooling took it from",

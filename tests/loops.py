@@ -108,6 +108,32 @@ def pixel_shuffle(p, guide, feature):
     return shuffle(maps)[:, : guide.shape[1], : guide.shape[2]]
 
 
+def pixel_tcl(p, guide, feature):
+    whole, size = (2 * feature.shape[1], 2 * feature.shape[2]), guide.shape[1:]
+    first = convolution(feature, p["first.weight"], before=1)
+    diagonal = convolution(first, p["diagonal.weight"], before=1)
+    made = {}
+    for i, j in grid(whole):
+        seeds = {(0, 0): first, (1, 1): diagonal}.get((i % 2, j % 2))
+        made[i, j] = torch.zeros_like(feature[:, 0, 0]) if seeds is None else seeds[:, i // 2, j // 2]
+    filled = convolution(
+        picture([made[place] for place in grid((height, width))], (height, width)),
+        p["between.weight"],
+        before=1,
+    )
+    size = guide.shape[1:]
+    return picture([made[i, j] if i % 2 == j % 2 else filled[:, i, j] for i, j in grid(size)], size)
+
+
+def bilinear_additive(p, guide, feature):
+    sums = torch.stack([sum(feature[c : c + 4]) for c in range(0, len(feature), 4)])
+    size = 2 * feature.shape[1], 2 * feature.shape[2]
+    place = [torch.tensor((k + 0.5) / 2 - 0.5, dtype=feature.dtype) for k in range(max(size))]
+    doubled = picture([read(sums, place[j], place[i], "border") for i, j in grid(size)], size)
+    maps = convolution(doubled, p["convolution.weight"], p["convolution.bias"], before=1)
+    return maps[:, : guide.shape[1], : guide.shape[2]]
+
+
 def max_unpool(guide, feature, indices):
     output = torch.zeros(len(feature), *guide.shape[1:], dtype=feature.dtype)
     for c, i, j in product(*map(range, feature.shape)):

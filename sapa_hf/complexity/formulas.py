@@ -32,6 +32,16 @@ def convolution(module: nn.Module, guide: Size, feature: Size, channels: int) ->
     return prod(feature) * _weights(module.convolution)
 
 
+def pixel_tcl(module: nn.Module, guide: Size, feature: Size, channels: int) -> int:
+    """Count the two convolutions at the low resolution, and the third at the high one."""
+    return prod(feature) * (_weights(module.first, module.diagonal) + 4 * _weights(module.between))
+
+
+def bilinear_additive(module: nn.Module, guide: Size, feature: Size, channels: int) -> int:
+    """Count the convolution of the doubled sums."""
+    return 4 * convolution(module, guide, feature, channels)
+
+
 def carafe(module: nn.Module, guide: Size, feature: Size, channels: int) -> int:
     """Count both convolutions at the low resolution, and the assembly."""
     predicted = prod(feature) * _weights(module.compress, module.encode)
@@ -106,6 +116,8 @@ FORMULAS: dict[str, Formula] = {
     "MaxUnpool": nothing,
     "Deconv": convolution,
     "PixelShuffle": convolution,
+    "PixelTCL": pixel_tcl,
+    "BilinearAdditive": bilinear_additive,
     "CARAFE": carafe,
     "IndexNet": indexnet,
     "A2U": a2u,

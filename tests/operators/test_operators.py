@@ -12,6 +12,8 @@ ANY_RATIO = [((2, 3), (5, 8)), ((3, 2), (3, 2)), ((3, 4), (7, 5))]
 CASES = [
     ("deconv", 3, 4, {}),
     ("pixel_shuffle", 3, 4, {}),
+    ("pixel_tcl", 3, 4, {}),
+    ("bilinear_additive", 3, 8, {}),
     ("carafe", 3, 5, {}),
     ("carafe", 3, 5, {"kernel_size": 3, "border": "mask"}),
     ("indexnet", 3, 5, {}),
@@ -26,6 +28,8 @@ CASES = [
 LOOPS = {
     "deconv": loops.deconv,
     "pixel_shuffle": loops.pixel_shuffle,
+    "pixel_tcl": loops.pixel_tcl,
+    "bilinear_additive": loops.bilinear_additive,
     "carafe": loops.carafe,
     "indexnet": loops.indexnet,
     "a2u": loops.a2u,

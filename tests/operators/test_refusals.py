@@ -85,7 +85,10 @@ def test_another_number_of_channels_is_refused_naming_the_shape(name):
         upsampler(torch.randn(2, 8, 4, 6), torch.randn(1, 8, 2, 3))
 
 
-@pytest.mark.parametrize("name", ["nearest", "bilinear", "deconv", "pixel_shuffle", "dysample", "sapa-d"])
+WITHOUT_KERNELS = ["nearest", "bilinear", "deconv", "pixel_shuffle", "pixel_tcl", "bilinear_additive"]
+
+
+@pytest.mark.parametrize("name", [*WITHOUT_KERNELS, "dysample", "sapa-d"])
 def test_upsamplers_without_kernels_say_so_and_which_have_them(name):
     upsampler = build_upsampler(name, 8, 8)
     with pytest.raises(TypeError, match=f"{type(upsampler).__name__} .*no kernels to show.*CARAFE"):
@@ -134,3 +137,9 @@ def test_indices_that_no_pooling_of_the_guide_gave_are_refused(unpooling, spoil,
 def test_models_whose_encoder_has_no_pooling_indices_refuse_max_unpooling(config):
     with pytest.raises(ValueError, match=f"max_unpool.*indices.*{config.__name__}.*Choose another"):
         config(upsampler="max_unpool")
+
+
+@pytest.mark.parametrize("channels", [2, 6, 9])
+def test_bilinear_additive_takes_channels_by_fours_alone(channels):
+    with pytest.raises(ValueError, match=f"must be a multiple of 4 .* got {channels}"):
+        build_upsampler("bilinear_additive", 4, channels)

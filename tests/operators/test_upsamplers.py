@@ -89,6 +89,17 @@ class TestPixelShuffle(DoublingContract):
     parameters = 9 * 6 * 24 + 24
 
 
+class TestPixelTCL(DoublingContract):
+    name = "pixel_tcl"
+    parameters = 27 * 6 * 6
+    deviation = 0.14  # three convolutions follow each other
+
+
+class TestBilinearAdditive(DoublingContract):
+    name, feature_channels = "bilinear_additive", 8
+    parameters = 9 * 2 * 8 + 8
+
+
 class WithIndices(torch.nn.Module):
     """Max unpooling called as all others are: a fixed wave over the guide's pixels is what was pooled."""
 
@@ -204,6 +215,8 @@ def test_new_weights_are_drawn_as_released(name, layer, deviation):
     [
         ("deconv", 590_080),
         ("pixel_shuffle", 2_360_320),
+        ("pixel_tcl", 1_769_472),
+        ("bilinear_additive", 147_712),
         ("carafe", 74_148),
         ("indexnet", 2_100_224),
         ("fade", 47_514),

@@ -159,6 +159,12 @@ def test_the_card_counts_parameters_and_flops(tmp_path):
     assert "its 6 upsamplers alone" in text and "Table 1 counts two" in text
 
 
+MIXING = (  # channels, or sampling where they like; and the plain model, which is transformers'
+    *("bilinear", "deconv", "pixel_shuffle", "pixel_tcl", "bilinear_additive"),
+    *("dysample", "sapa-d", "fade"),
+)
+
+
 @pytest.mark.parametrize("name", [name for name in UPSAMPLERS if name != "max_unpool"])
 def test_the_card_says_of_every_upsampler_what_it_is(tmp_path, name):
     model = tiny_model(name)
@@ -169,9 +175,7 @@ def test_the_card_says_of_every_upsampler_what_it_is(tmp_path, name):
     (line,) = [line for line in text.splitlines() if line.startswith("- Upsampler: ")]
     assert ("kernel size 5" in line) == (affiliates or name in ("gaussian", "carafe", "fade"))
     assert ("embedding dimension 8" in line) == (affiliates and name != "sapa-i")
-    assert ("fuses the stages before" in text) == (
-        name not in ("bilinear", "deconv", "pixel_shuffle", "dysample", "sapa-d", "fade")
-    )
+    assert ("fuses the stages before" in text) == (name not in MIXING)
 
 
 def test_class_names_cannot_break_the_card(tmp_path):

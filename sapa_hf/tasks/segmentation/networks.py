@@ -17,7 +17,14 @@ from ..architecture import Architecture
 
 TAGS = ("semantic-segmentation", "feature-upsampling", "sapa", "vision")
 IN_MASKFORMER = "model.pixel_level_module.encoder."  # where the two keep their encoder
-NORMS = f"{IN_MASKFORMER}hidden_states_norms."  # of Swin as a backbone; an ImageNet checkpoint has none
+BESIDE_ENCODER = (
+    "model.pixel_level_module.decoder.",
+    "model.transformer_module.",
+    "class_predictor.",
+    "mask_embedder.",  # MaskFormer's
+    "criterion.",
+    f"{IN_MASKFORMER}hidden_states_norms.",  # of Swin as a backbone; an ImageNet checkpoint has none
+)
 
 
 def image_count(
@@ -37,14 +44,7 @@ NETWORKS = {
     ),
     "maskformer": Architecture(
         SapaMaskFormerForUniversalSegmentation,
-        head=(
-            "model.pixel_level_module.decoder.",
-            "model.transformer_module.",
-            "class_predictor.",
-            "mask_embedder.",
-            "criterion.",
-            NORMS,
-        ),
+        head=BESIDE_ENCODER,
         classifier=("class_predictor.", "criterion.empty_weight"),
         counts=image_count,
         card="maskformer.md",
@@ -54,13 +54,7 @@ NETWORKS = {
     ),
     "mask2former": Architecture(
         SapaMask2FormerForUniversalSegmentation,
-        head=(
-            "model.pixel_level_module.decoder.",
-            "model.transformer_module.",
-            "class_predictor.",
-            "criterion.",
-            NORMS,
-        ),
+        head=BESIDE_ENCODER,
         classifier=("class_predictor.", "criterion.empty_weight"),
         counts=image_count,
         card="mask2former.md",
