@@ -116,12 +116,8 @@ def pixel_tcl(p, guide, feature):
     for i, j in grid(whole):
         seeds = {(0, 0): first, (1, 1): diagonal}.get((i % 2, j % 2))
         made[i, j] = torch.zeros_like(feature[:, 0, 0]) if seeds is None else seeds[:, i // 2, j // 2]
-    filled = convolution(
-        picture([made[place] for place in grid((height, width))], (height, width)),
-        p["between.weight"],
-        before=1,
-    )
-    size = guide.shape[1:]
+    sparse = picture([made[place] for place in grid(whole)], whole)
+    filled = convolution(sparse, p["between.weight"], before=1)
     return picture([made[i, j] if i % 2 == j % 2 else filled[:, i, j] for i, j in grid(size)], size)
 
 

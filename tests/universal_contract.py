@@ -3,15 +3,34 @@
 import pytest
 import torch
 from accelerate import cpu_offload
-from model_contract import ModelContract
+from segmentation_contract import SegmentationContract
 from transformers import AutoModelForUniversalSegmentation, MaskFormerImageProcessorPil
 
 from sapa_hf.modeling.universal_segmentation import masks_of
 
 LITE = {"model_type": "sapa_efficientnet_lite", "width_multiplier": 0.25, "depth_multiplier": 0.3}
+DETR = {"model_type": "detr", "d_model": 64, "decoder_layers": 2, "num_queries": 10}
+HEADS = {"decoder_ffn_dim": 32, "encoder_ffn_dim": 32}
+MASKFORMER = {  # smaller than real ones in all but the names
+    "decoder_config": DETR | HEADS | {"decoder_attention_heads": 2, "encoder_attention_heads": 2},
+    "fpn_feature_size": 64,
+    "mask_feature_size": 64,
+}
+MASK2FORMER = {
+    "feature_size": 64,
+    "mask_feature_size": 64,
+    "hidden_dim": 64,
+    "encoder_feedforward_dim": 32,
+    "dim_feedforward": 32,
+    "encoder_layers": 1,
+    "decoder_layers": 3,
+    "num_attention_heads": 2,
+    "num_queries": 10,
+    "train_num_points": 256,
+}
 
 
-class UniversalContract(ModelContract):
+class UniversalContract(SegmentationContract):
     """Subclasses also name transformers' class, and the upsampler that is its own."""
 
     auto_class = AutoModelForUniversalSegmentation
@@ -20,15 +39,6 @@ class UniversalContract(ModelContract):
     own = ""  # the upsampler of transformers' model
     sites = ""  # prefix of the upsamplers' parameters
     stride = 4
-
-    def labels(self, images):
-        rows = torch.arange(images.shape[2]) * 7 // images.shape[2]
-        labels = rows[None, :, None].repeat(len(images), 1, images.shape[3])
-        labels[:, :5] = 255
-        return labels
-
-    def unlabelled(self, images):
-        return torch.full((len(images), *images.shape[2:]), 255)
 
     def test_batch_without_a_labelled_pixel_costs_nothing_and_keeps_its_graph(self):
         """Here it costs that no query may name a class: MaskFormer's loss of an image without objects."""
@@ -129,6 +139,13 @@ class UniversalContract(ModelContract):
         masks, classes = masks_of(labels, 255)
         with pytest.raises(ValueError, match="must not be given together"):
             model(images, labels=labels, mask_labels=masks, class_labels=classes)
+
+    def test_half_precision_weights_are_refused_where_masks_are_matched(self):
+        model, images = self.make().bfloat16(), self.images()
+        with pytest.raises(ValueError, match="must be float32 where labels are given, got torch.bfloat16"):
+            model(images.bfloat16(), labels=self.labels(images))
+        with torch.no_grad():
+            assert model(images.bfloat16()).logits.dtype == torch.bfloat16
 
     def test_auxiliary_predictions_are_returned_on_request_alone(self):
         model, images = self.make(use_auxiliary_loss=True), self.images(1)

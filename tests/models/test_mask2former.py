@@ -3,18 +3,10 @@
 import pytest
 import torch
 from transformers import Mask2FormerConfig, Mask2FormerForUniversalSegmentation
-from universal_contract import LITE, UniversalContract
+from universal_contract import LITE, MASK2FORMER, UniversalContract
 
 from sapa_hf import SapaMask2FormerConfig, SapaMask2FormerForUniversalSegmentation
-
-SWIN_B = {
-    "model_type": "swin",
-    "embed_dim": 128,
-    "depths": [2, 2, 18, 2],
-    "num_heads": [4, 8, 16, 32],
-    "window_size": 12,
-    "image_size": 384,
-}
+from sapa_hf.paper.tables.sites import SWIN_B
 
 
 class TestSapaMask2Former(UniversalContract):
@@ -34,20 +26,7 @@ class TestSapaMask2Former(UniversalContract):
         "model.transformer_module.queries_features",
         "model.transformer_module.queries_embedder",
     )
-    tiny = {
-        "backbone_config": LITE,
-        "feature_size": 64,
-        "mask_feature_size": 64,
-        "hidden_dim": 64,
-        "encoder_feedforward_dim": 32,
-        "dim_feedforward": 32,
-        "encoder_layers": 1,
-        "decoder_layers": 3,
-        "num_attention_heads": 2,
-        "num_queries": 10,
-        "train_num_points": 256,
-        "num_labels": 7,
-    }
+    tiny = MASK2FORMER | {"backbone_config": LITE, "num_labels": 7}
 
 
 @pytest.mark.parametrize(

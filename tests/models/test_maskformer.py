@@ -3,20 +3,9 @@
 import pytest
 import torch
 from transformers import MaskFormerConfig, MaskFormerForInstanceSegmentation
-from universal_contract import LITE, UniversalContract
+from universal_contract import LITE, MASKFORMER, UniversalContract
 
 from sapa_hf import SapaMaskFormerConfig, SapaMaskFormerForUniversalSegmentation
-
-DECODER = {
-    "model_type": "detr",
-    "d_model": 64,
-    "decoder_layers": 2,
-    "decoder_ffn_dim": 32,
-    "encoder_ffn_dim": 32,
-    "decoder_attention_heads": 2,
-    "encoder_attention_heads": 2,
-    "num_queries": 10,
-}
 
 
 class TestSapaMaskFormer(UniversalContract):
@@ -28,13 +17,7 @@ class TestSapaMaskFormer(UniversalContract):
     sites = "model.pixel_level_module.decoder.fpn.layers."
     heads = ("model.pixel_level_module.decoder.fpn.layers",)
     uncalled = ("model.transformer_module.queries_embedder",)
-    tiny = {
-        "backbone_config": LITE,
-        "decoder_config": DECODER,
-        "fpn_feature_size": 64,
-        "mask_feature_size": 64,
-        "num_labels": 7,
-    }
+    tiny = MASKFORMER | {"backbone_config": LITE, "num_labels": 7}
 
 
 @pytest.mark.parametrize(

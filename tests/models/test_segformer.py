@@ -3,10 +3,10 @@ import copy
 import pytest
 import torch
 import torch.nn.utils.prune
-from model_contract import ModelContract, _MainOutput
+from model_contract import _MainOutput
 from safetensors import safe_open
+from segmentation_contract import SegmentationContract
 from transformers import (
-    AutoModelForSemanticSegmentation,
     SegformerConfig,
     SegformerForImageClassification,
     SegformerForSemanticSegmentation,
@@ -23,22 +23,11 @@ TINY = {
 }
 
 
-class TestSapaSegformer(ModelContract):
+class TestSapaSegformer(SegmentationContract):
     config_class = SapaSegformerConfig
     model_class = SapaSegformerForSemanticSegmentation
-    heads = ("decode_head",)
     stride = 4
-    auto_class = AutoModelForSemanticSegmentation
     tiny = TINY
-
-    def labels(self, images):
-        rows = torch.arange(images.shape[2]) * 7 // images.shape[2]
-        labels = rows[None, :, None].repeat(len(images), 1, images.shape[3])
-        labels[:, :5] = 255
-        return labels
-
-    def unlabelled(self, images):
-        return torch.full((len(images), *images.shape[2:]), 255)
 
     @pytest.mark.slow
     def test_onnx_gives_the_same(self, tmp_path):

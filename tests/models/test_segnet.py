@@ -2,10 +2,9 @@
 
 import pytest
 import torch
-from model_contract import ModelContract
 from safetensors.torch import save_file
+from segmentation_contract import SegmentationContract
 from torch import nn
-from transformers import AutoModelForSemanticSegmentation
 
 from sapa_hf import SapaSegNetConfig, SapaSegNetForSemanticSegmentation
 from sapa_hf.modeling import UPSAMPLERS, vgg_names
@@ -14,22 +13,11 @@ from sapa_hf.modeling.segmentation_loss import labelled_weight, segmentation_los
 TINY = {"hidden_sizes": [16, 16, 16, 16, 16], "depths": [1, 1, 2, 1, 1], "num_labels": 7}
 
 
-class TestSapaSegNet(ModelContract):
+class TestSapaSegNet(SegmentationContract):
     config_class = SapaSegNetConfig
     model_class = SapaSegNetForSemanticSegmentation
-    auto_class = AutoModelForSemanticSegmentation
-    heads = ("decode_head",)
     tiny = TINY | {"upsampler": "sapa-g"}  # an unpooled map jumps where rounding moves a maximum
     upsamplers = list(UPSAMPLERS)
-
-    def labels(self, images):
-        rows = torch.arange(images.shape[2]) * 7 // images.shape[2]
-        labels = rows[None, :, None].repeat(len(images), 1, images.shape[3])
-        labels[:, :5] = 255
-        return labels
-
-    def unlabelled(self, images):
-        return torch.full((len(images), *images.shape[2:]), 255)
 
 
 @pytest.mark.parametrize(("classes", "parameters"), [(11, 29_449_355), (12, 29_449_932), (37, 29_464_357)])

@@ -2,10 +2,9 @@
 
 import pytest
 import torch
-from model_contract import ModelContract
 from safetensors import safe_open
+from segmentation_contract import SegmentationContract
 from transformers import (
-    AutoModelForSemanticSegmentation,
     ResNetConfig,
     ResNetForImageClassification,
     UperNetConfig,
@@ -30,21 +29,10 @@ LITE = {"model_type": "sapa_efficientnet_lite", "width_multiplier": 0.25, "depth
 HEAD = {"hidden_size": 16, "auxiliary_channels": 8, "num_labels": 7}
 
 
-class TestSapaUperNet(ModelContract):
+class TestSapaUperNet(SegmentationContract):
     config_class = SapaUperNetConfig
     model_class = SapaUperNetForSemanticSegmentation
-    auto_class = AutoModelForSemanticSegmentation
-    heads = ("decode_head",)
     tiny = HEAD | {"backbone_config": LITE, "use_auxiliary_head": False}  # only the loss runs that head
-
-    def labels(self, images):
-        rows = torch.arange(images.shape[2]) * 7 // images.shape[2]
-        labels = rows[None, :, None].repeat(len(images), 1, images.shape[3])
-        labels[:, :5] = 255
-        return labels
-
-    def unlabelled(self, images):
-        return torch.full((len(images), *images.shape[2:]), 255)
 
 
 def test_gradient_checkpointing_is_refused_where_the_encoder_has_none():

@@ -10,6 +10,7 @@ from huggingface_hub import ModelCard
 from safetensors.torch import load_file
 from tiny_training import train, weights
 from transformers import SwinConfig, SwinForImageClassification
+from universal_contract import LITE, MASK2FORMER, MASKFORMER
 
 import sapa_hf.publishing.card
 from sapa_hf.predict import load_predictor
@@ -17,26 +18,6 @@ from sapa_hf.publishing import assemble_folder, check_folder, find_results
 from sapa_hf.tasks import SegmentationTask
 from sapa_hf.training import parse_arguments
 
-LITE = {"model_type": "sapa_efficientnet_lite", "width_multiplier": 0.25, "depth_multiplier": 0.3}
-DECODER = {"model_type": "detr", "d_model": 32, "decoder_layers": 2, "num_queries": 12}
-HEADS = {"decoder_ffn_dim": 32, "encoder_ffn_dim": 32, "decoder_attention_heads": 2}
-MASKFORMER = {
-    "fpn_feature_size": 64,
-    "mask_feature_size": 64,
-    "decoder_config": DECODER | HEADS | {"d_model": 64},
-}
-MASK2FORMER = {
-    "feature_size": 64,
-    "mask_feature_size": 64,
-    "hidden_dim": 64,
-    "encoder_feedforward_dim": 32,
-    "dim_feedforward": 32,
-    "encoder_layers": 1,
-    "decoder_layers": 3,
-    "num_attention_heads": 2,
-    "num_queries": 12,
-    "train_num_points": 64,
-}
 FIELDS = {"maskformer": MASKFORMER, "mask2former": MASK2FORMER}
 
 
