@@ -1,0 +1,50 @@
+"""Run by test_round_trip.py with sapa_hf and a token: upload a model twice, a data set and a metric.
+
+Usage: `publisher.py REPORT.json MODEL_FOLDER OTHER_MODEL`.
+"""
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import evaluate
+import torch
+from huggingface_hub import HfApi
+
+from sapa_hf import SapaSegformerForSemanticSegmentation
+from sapa_hf.data import get_spec, load_split
+from sapa_hf.load import load_model
+from sapa_hf.metrics import mean_iou
+from sapa_hf.publishing import push_folder
+
+report_path, folder, other = sys.argv[1:]
+api, report = HfApi(), {}
+
+# A model, as sapa-publish uploads it; then other weights, as transformers does.
+report["first"] = push_folder(folder, "someone/tiny", private=True)
+model = SapaSegformerForSemanticSegmentation.from_pretrained(other)
+report["second"] = model.push_to_hub("someone/tiny").oid
+loaded = load_model("someone/tiny", report["first"], trust_remote_code=True)
+report["loaded"] = [type(loaded).__module__, loaded.config.upsampler]
+
+# A data set, and a metric where `evaluate` looks for one.
+scenes = get_spec("scenes", options={"count": 3, "eval_count": 2, "size": 24})
+load_split(scenes, "train").push_to_hub("someone/rooms", split="train")
+commit = api.dataset_info("someone/rooms").sha
+again = load_split(replace(scenes, path="someone/rooms", revision=commit), "train")
+report["rows"] = [row["image"]["bytes"][:4] == b"\x89PNG" for row in again]
+api.create_repo("someone/mean_iou", repo_type="space", space_sdk="gradio")
+metric = api.upload_folder(
+    repo_id="someone/mean_iou",
+    repo_type="space",
+    folder_path=Path(mean_iou.__file__).parent,
+    allow_patterns=["*.py"],
+).oid
+labels = [torch.tensor([[0, 1], [1, 1]]).numpy()]
+score = evaluate.load("someone/mean_iou", revision=metric).compute(
+    predictions=labels, references=labels, num_labels=2, ignore_index=255
+)
+report["mean_iou"] = float(score["mean_iou"])
+
+Path(report_path).write_text(json.dumps(report))

@@ -1,0 +1,100 @@
+"""There and back: what one process publishes on a Hub, others load by id."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from loopback_hub import LoopbackHub
+from published import save_model, tiny_model, write_run
+from safetensors.torch import load_file
+
+import sapa_hf.publishing
+from sapa_hf.modeling import use_backend
+from sapa_hf.publishing import assemble_folder, find_results
+
+HERE = Path(__file__).parent
+PIXELS = torch.linspace(-1, 1, 3 * 64 * 96).reshape(1, 3, 64, 96)  # as stranger.py has them
+PACKAGE = Path(sapa_hf.publishing.__file__).parent
+
+
+@pytest.fixture(scope="module")
+def hub():
+    with LoopbackHub() as hub:
+        yield hub
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """Two model folders that differ in weights and upsampler."""
+    run = write_run(tmp_path_factory.mktemp("run"))
+    folder = assemble_folder(run / "best", tmp_path_factory.mktemp("published") / "tiny", find_results(run))
+    other = tmp_path_factory.mktemp("other")
+    save_model(other, tiny_model("bilinear"))
+    return folder, other
+
+
+def run_client(hub, home, *command, **environment):
+    """Run one program against the Hub, in an interpreter of its own."""
+    return subprocess.run(
+        [sys.executable, *map(str, command)],
+        env=hub.environment(home, **environment),
+        cwd=home,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+@pytest.fixture(scope="module")
+def published(hub, models, tmp_path_factory):
+    """What the publisher says it uploaded."""
+    home = tmp_path_factory.mktemp("publisher")
+    done = run_client(hub, home, HERE / "publisher.py", home / "report.json", *models)
+    assert done.returncode == 0, done.stderr[-5000:]
+    return json.loads((home / "report.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def stranger(hub, published, tmp_path_factory):
+    """What somebody without sapa_hf got: the report, and the outputs by commit."""
+    home = tmp_path_factory.mktemp("stranger")
+    commits = published["first"], published["second"]
+    command = ["-I", HERE / "stranger.py", PACKAGE, home / "report.json", home / "outputs", *commits]
+    done = run_client(hub, home, *command)
+    assert done.returncode == 0, done.stderr[-5000:]
+    return json.loads((home / "report.json").read_text()), load_file(home / "outputs")
+
+
+@pytest.mark.slow
+def test_a_model_loads_by_id_and_commit_where_it_was_published(published):
+    assert published["loaded"] == ["sapa_hf.modeling.modeling_sapa_segformer", "sapa-g"]
+
+
+@pytest.mark.slow
+def test_a_data_set_and_a_metric_load_by_id(hub, published):
+    assert published["rows"] == [True, True, True]
+    assert published["mean_iou"] == 1.0
+    assert any(re.search("GET /spaces/someone/mean_iou/resolve/[0-9a-f]{40}", path) for path in hub.asked)
+
+
+@pytest.mark.slow
+def test_a_stranger_loads_two_revisions_in_one_process(published, stranger):
+    report, outputs = stranger
+    commits = published["first"], published["second"]
+    for commit, upsampler, module in zip(commits, ("sapa-g", "bilinear"), report["modules"], strict=True):
+        assert module.startswith("transformers_modules.") and commit in module
+        with torch.no_grad(), use_backend("plain"):
+            torch.testing.assert_close(outputs[commit], tiny_model(upsampler)(PIXELS).logits)
+
+
+@pytest.mark.slow
+def test_what_is_read_is_the_commit_that_was_asked_for(hub, published, stranger):
+    repository = hub.repositories["models", "someone/tiny"]
+    assert repository.branches["main"] not in (published["first"], None)
+    assert stranger[0]["processor"].startswith("SegformerImageProcessor")
+    assert any(f"GET /someone/tiny/resolve/{published['first']}/" in path for path in hub.asked)
+    assert not any("/someone/tiny/resolve/main/model.safetensors" in path for path in hub.asked)
