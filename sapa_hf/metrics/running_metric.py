@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from typing import Any
 
 import datasets
@@ -13,8 +14,11 @@ import numpy as np
 class RunningMetric(evaluate.Metric, ABC):  # evaluate.load passes over abstract classes
     """A metric of `evaluate` that keeps sums only; those of several processes merge by adding them up.
 
-    A subclass gives `_info`, `_clear` (empty sums), `_checked` (one pair of maps), `_count`, `_is_empty` and
-    `_compute`.
+    A subclass gives `_info`, `_clear` (empty sums), `_checked` (the maps of one image), `_count`, `_is_empty`
+    and `_compute`.
+
+    Attributes:
+        inputs: The lists of maps that are compared, by name.
 
     Args:
         args: For `evaluate.Metric`.
@@ -25,6 +29,8 @@ class RunningMetric(evaluate.Metric, ABC):  # evaluate.load passes over abstract
     Raises:
         ValueError: An option makes no sense, or num_process is not 1.
     """
+
+    inputs: tuple[str, ...] = ("predictions", "references")
 
     def __init__(self, *args, options: dict[str, Any] | None = None, **kwargs):
         super().__init__(*args, **kwargs)
@@ -40,30 +46,40 @@ class RunningMetric(evaluate.Metric, ABC):  # evaluate.load passes over abstract
     def __len__(self) -> int:
         return self._images
 
-    def add_batch(self, *, predictions=None, references=None):
+    def add_batch(self, *, predictions=None, references=None, **others):
         """Count some images; all are checked before the first is counted.
 
         Raises:
             TypeError: A map does not hold numbers of the right kind.
             ValueError: The lists or the maps differ in size, or a value does not fit.
         """
-        if predictions is None or references is None:
-            raise ValueError("predictions and references are needed, both as lists of maps (H, W)")
-        if len(predictions) != len(references):
-            raise ValueError(f"got {len(predictions)} predictions but {len(references)} references")
-        pairs = [self._checked(*pair) for pair in zip(predictions, references, strict=True)]
-        for pair in pairs:
-            self._count(*pair)
-        self._images += len(pairs)
+        given = {"predictions": predictions, "references": references, **others}
+        if set(given) != set(self.inputs) or any(maps is None for maps in given.values()):
+            there = [name for name, maps in given.items() if maps is not None]
+            raise ValueError(
+                f"{_listed(self.inputs)} are needed, each as a list of maps (H, W), got {_listed(there)}"
+            )
+        sizes = {name: len(given[name]) for name in self.inputs}
+        if len(set(sizes.values())) > 1:
+            raise ValueError(
+                f"all lists must be of one length, got {_listed(f'{n} {name}' for name, n in sizes.items())}"
+            )
+        images = [self._checked(*maps) for maps in zip(*(given[name] for name in self.inputs), strict=True)]
+        for maps in images:
+            self._count(*maps)
+        self._images += len(images)
 
-    def add(self, *, prediction=None, reference=None, predictions=None, references=None):
+    def add(self, *, prediction=None, reference=None, **others):
         """Count one image; `evaluate.combine` uses the plural names for it."""
-        prediction = predictions if prediction is None else prediction
-        reference = references if reference is None else reference
-        self.add_batch(predictions=[prediction], references=[reference])
+        given = {"predictions": prediction, "references": reference}
+        given = {name: one for name, one in given.items() if one is not None} | others
+        plural = {name if name in self.inputs else f"{name}s": one for name, one in given.items()}
+        self.add_batch(**{name: [one] for name, one in plural.items() if one is not None})
 
-    def compute(self, *, predictions=None, references=None, **options):
-        """Compute the results over all that was added, then start anew."""
+    def compute(self, **options):
+        """Compute the results over all that was added, and the maps passed here; then start anew."""
+        maps = {name: options.pop(name) for name in self.inputs if options.get(name) is not None}
+        options = {name: option for name, option in options.items() if name not in self.inputs}
         own, given = self.options, {key: options.pop(key) for key in self.options if key in options}
         self.options = self._checked_options(own | given)
         try:
@@ -72,10 +88,10 @@ class RunningMetric(evaluate.Metric, ABC):  # evaluate.load passes over abstract
                     f"images were counted with {own}, got {given}: give the options to evaluate.load, or all "
                     "images to compute"
                 )
-            if predictions is not None or references is not None:
-                self.add_batch(predictions=predictions, references=references)
+            if maps:
+                self.add_batch(**maps)
             if self._is_empty():
-                raise ValueError("nothing was added: call add_batch, or pass predictions and references")
+                raise ValueError(f"nothing was added: call add_batch, or pass {_listed(self.inputs)}")
             results = self._compute(**options)
         finally:
             self.options = own
@@ -96,19 +112,27 @@ class RunningMetric(evaluate.Metric, ABC):  # evaluate.load passes over abstract
         """Whether nothing has been added or merged."""
 
     @abstractmethod
-    def _checked(self, prediction, reference) -> tuple[np.ndarray, np.ndarray]:
-        """Return one pair of maps as arrays that can be counted, or raise."""
+    def _checked(self, *maps) -> tuple[np.ndarray, ...]:
+        """Return the maps of one image, in the order of `inputs`, as arrays that can be counted, or raise."""
 
     @abstractmethod
-    def _count(self, prediction: np.ndarray, reference: np.ndarray) -> None:
-        """Add one pair of maps to the sums."""
+    def _count(self, *maps: np.ndarray) -> None:
+        """Add the maps of one image, as `_checked` returns them, to the sums."""
 
 
-def metric_info(description: str, arguments: str, citation: str) -> evaluate.MetricInfo:
-    """Describe a metric on pairs of maps to `evaluate`."""
+def _listed(names: Iterable[str]) -> str:
+    """Join names as a sentence does: "a, b and c"."""
+    *first, last = list(names) or ["nothing"]
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def metric_info(
+    description: str, arguments: str, citation: str, inputs: tuple[str, ...] = RunningMetric.inputs
+) -> evaluate.MetricInfo:
+    """Describe a metric on maps to `evaluate`."""
     return evaluate.MetricInfo(
         description=description,
         citation=citation,
         inputs_description=arguments,
-        features=datasets.Features({"predictions": datasets.Image(), "references": datasets.Image()}),
+        features=datasets.Features({name: datasets.Image() for name in inputs}),
     )

@@ -169,7 +169,7 @@ def test_unusable_maps_are_refused_and_leave_nothing_behind(metric, prediction, 
 def test_misuse_says_what_to_do(metric):
     with pytest.raises(ValueError, match="nothing was added"):
         metric.compute(num_labels=2, ignore_index=255)
-    with pytest.raises(ValueError, match="1 predictions but 2"):
+    with pytest.raises(ValueError, match="1 predictions and 2 references"):
         metric.add_batch(predictions=[np.zeros((1, 1), int)], references=[np.zeros((1, 1), int)] * 2)
     with pytest.raises(ValueError, match="square"):
         metric.merge(np.zeros((3, 4), int))
