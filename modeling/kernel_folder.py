@@ -96,7 +96,7 @@ def load_local(path: Path) -> ModuleType:
         ValueError: A file is not the one that was built, or is not to be trusted.
     """
     folder = find_variant(Path(path).absolute()).resolve()
-    name, files = _read_checked(folder)
+    name, files = read_checked(folder)
     with loading:
         return require_kernel(sys.modules.get(name) or _import_files(name, files))
 
@@ -113,8 +113,13 @@ def require_kernel(module: ModuleType) -> ModuleType:
     return module
 
 
-def _read_checked(folder: Path) -> tuple[str, dict[str, bytes]]:
-    """Read a variant: its id, and the contents of the files that are to be loaded."""
+def read_checked(folder: Path) -> tuple[str, dict[str, bytes]]:
+    """Read a variant: its id, and the contents of the files that are to be loaded.
+
+    Raises:
+        FileNotFoundError: A file is missing.
+        ValueError: A file is not the one that was built, or is not to be trusted.
+    """
     for parent in folder.parents:
         if parent.stat().st_mode & stat.S_IWOTH and not parent.stat().st_mode & stat.S_ISVTX:
             raise ValueError(_writable(parent))

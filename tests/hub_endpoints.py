@@ -149,19 +149,10 @@ class Endpoints:
 
     def choose_upload(self, body, kind, name, revision):
         self.require_token()
-        self.revision(kind, name, revision)
-        return self.json(
-            {
-                "files": [
-                    {
-                        "path": file["path"],
-                        "uploadMode": "lfs" if is_large(file["path"]) else "regular",
-                        "shouldIgnore": False,
-                    }
-                    for file in json.loads(body)["files"]
-                ]
-            }
-        )
+        repository, commit = self.revision(kind, name, revision)
+        asked = [file["path"] for file in json.loads(body)["files"]]
+        present = {entry["path"]: entry for entry in repository.paths(commit, asked)}
+        return self.json({"files": [upload_mode(path, present.get(path)) for path in asked]})
 
     def lfs_batch(self, body, prefix, name):
         self.require_token()
@@ -204,3 +195,11 @@ class Endpoints:
         commit = repository.commit(branch, changes, message)
         url = f"{self.server.url}/{KINDS[kind]}{name}/commit/{commit}"
         return self.json({"success": True, "commitOid": commit, "commitUrl": url})
+
+
+def upload_mode(path: str, present: dict | None) -> dict:
+    """Say how a file is to be sent, and what is there by its name."""
+    mode = {"path": path, "uploadMode": "lfs" if is_large(path) else "regular", "shouldIgnore": False}
+    if present:
+        mode["oid"] = present.get("lfs", present)["oid"]
+    return mode

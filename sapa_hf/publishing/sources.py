@@ -7,12 +7,12 @@ from pathlib import Path
 from sapa_hf.evaluation.results import read_results
 
 from ..load import load_model
+from ..model_folder import HUB_ID
 from ..provenance import weights_digest
 from .redaction import last_name
 
 RESULTS = "results.json"
 SCRATCH = "scratch"
-HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 # What the recipes start from. Any other "owner/name" is taken for a Hub id only beside a revision.
 KNOWN_BASES = re.compile(
     r"nvidia/(mit|segformer)-[\w.-]+|microsoft/resnet-[\w.-]+|vinvino02/glpn-[\w.-]+", re.ASCII

@@ -1,6 +1,7 @@
-"""Run by test_round_trip.py with sapa_hf and a token: upload a model twice, a data set and a metric.
+"""Run by test_round_trip.py with sapa_hf and a token: upload a model twice, a data set, a metric
+and a kernel.
 
-Usage: `publisher.py REPORT.json MODEL_FOLDER OTHER_MODEL`.
+Usage: `publisher.py REPORT.json MODEL_FOLDER OTHER_MODEL KERNEL_REPOSITORY`.
 """
 
 import json
@@ -14,11 +15,12 @@ from huggingface_hub import HfApi
 
 from sapa_hf import SapaSegformerForSemanticSegmentation
 from sapa_hf.data import get_spec, load_split
+from sapa_hf.kernels import upload
 from sapa_hf.load import load_model
 from sapa_hf.metrics import mean_iou
 from sapa_hf.publishing import push_folder
 
-report_path, folder, other = sys.argv[1:]
+report_path, folder, other, kernel = sys.argv[1:]
 api, report = HfApi(), {}
 
 # A model, as sapa-publish uploads it; then other weights, as transformers does.
@@ -46,5 +48,11 @@ score = evaluate.load("someone/mean_iou", revision=metric).compute(
     predictions=labels, references=labels, num_labels=2, ignore_index=255
 )
 report["mean_iou"] = float(score["mean_iou"])
+
+# The kernel, as if it had been compiled for every machine.
+upload.machine_needs = lambda library: []
+report["kernel"] = upload.push_repository(Path(kernel), "someone/sapa")
+again = upload.push_repository(Path(kernel), "someone/sapa")
+report["kernel_again"] = again
 
 Path(report_path).write_text(json.dumps(report))

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from built_kernel import built_kernel
 from loopback_hub import LoopbackHub
 from published import save_model, tiny_model, write_run
 from safetensors.torch import load_file
 
 import sapa_hf.publishing
-from sapa_hf.modeling import use_backend
+from sapa_hf.kernels import repository
+from sapa_hf.modeling import sapa_upsample, use_backend
 from sapa_hf.publishing import assemble_folder, find_results
 
 HERE = Path(__file__).parent
@@ -37,6 +39,16 @@ def models(tmp_path_factory):
     return folder, other
 
 
+@pytest.fixture(scope="module")
+def kernel(tmp_path_factory):
+    """The kernel's repository, assembled from a clean commit as far as the upload can see."""
+    folder = tmp_path_factory.mktemp("kernel") / "sapa"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(repository, "source_commit", lambda: "c" * 40)
+        repository.assemble_repository(built_kernel(), folder, "someone/sapa")
+    return folder
+
+
 def run_client(hub, home, *command, **environment):
     """Run one program against the Hub, in an interpreter of its own."""
     return subprocess.run(
@@ -50,10 +62,10 @@ def run_client(hub, home, *command, **environment):
 
 
 @pytest.fixture(scope="module")
-def published(hub, models, tmp_path_factory):
+def published(hub, models, kernel, tmp_path_factory):
     """What the publisher says it uploaded."""
     home = tmp_path_factory.mktemp("publisher")
-    done = run_client(hub, home, HERE / "publisher.py", home / "report.json", *models)
+    done = run_client(hub, home, HERE / "publisher.py", home / "report.json", *models, kernel)
     assert done.returncode == 0, done.stderr[-5000:]
     return json.loads((home / "report.json").read_text())
 
@@ -63,8 +75,8 @@ def stranger(hub, published, tmp_path_factory):
     """What somebody without sapa_hf got: the report, and the outputs by commit."""
     home = tmp_path_factory.mktemp("stranger")
     commits = published["first"], published["second"]
-    command = ["-I", HERE / "stranger.py", PACKAGE, home / "report.json", home / "outputs", *commits]
-    done = run_client(hub, home, *command)
+    command = ["-I", HERE / "stranger.py", PACKAGE, home / "report.json", home / "outputs"]
+    done = run_client(hub, home, *command, published["kernel"], *commits)
     assert done.returncode == 0, done.stderr[-5000:]
     return json.loads((home / "report.json").read_text()), load_file(home / "outputs")
 
@@ -98,3 +110,20 @@ def test_what_is_read_is_the_commit_that_was_asked_for(hub, published, stranger)
     assert stranger[0]["processor"].startswith("SegformerImageProcessor")
     assert any(f"GET /someone/tiny/resolve/{published['first']}/" in path for path in hub.asked)
     assert not any("/someone/tiny/resolve/main/model.safetensors" in path for path in hub.asked)
+
+
+@pytest.mark.slow
+def test_the_kernel_loads_by_version_and_by_commit(hub, published, stranger, kernel):
+    report, outputs = stranger
+    tensors = [torch.ones(1, 8, 6, 4), torch.ones(1, 4, 3, 4), torch.arange(60.0).reshape(1, 4, 3, 5)]
+    torch.testing.assert_close(outputs["kernel"], sapa_upsample(*tensors, backend="plain"))
+    assert report["kernels"][1] is True and report["kernels"][0].startswith("_sapa_")
+    assert "trust_remote_code" in report["untrusted"]
+    repository = hub.repositories["kernels", "someone/sapa"]
+    files = set(repository.commits[published["kernel"]]) - {".gitattributes"}
+    local = {file.relative_to(kernel).as_posix() for file in kernel.rglob("*") if file.is_file()}
+    assert files == local - {"README.md"}
+    assert repository.branches["v1"] == published["kernel"] == published["kernel_again"]
+    main = repository.commits[repository.branches["main"]]
+    assert main["README.md"] == (kernel / "README.md").read_bytes()
+    assert set(main) == {"README.md", ".gitattributes"}

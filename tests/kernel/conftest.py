@@ -1,24 +1,13 @@
-"""A kernel repository with a build for this machine, or the reason why there is none."""
+"""A kernel repository with a build for this machine, and the freedom to choose it."""
 
 import pytest
-import torch
-from filelock import FileLock
-
-from sapa_hf.kernels import default_output, local_build
-from sapa_hf.kernels.builder import build
-from sapa_hf.kernels.compilers import find_compiler
+from built_kernel import built_kernel
 
 
 @pytest.fixture(scope="session")
 def repository():
     """The kernel built from the present sources; compiled first where that has not been done."""
-    output = default_output()
-    with FileLock(output / "build.lock"):
-        if local_build() is None:
-            if find_compiler() is None:
-                pytest.skip("no kernel is built and there is no C++ compiler")
-            build("cuda" if torch.version.cuda else "cpu", output)
-    return local_build()
+    return built_kernel()
 
 
 @pytest.fixture(autouse=True)
