@@ -23,14 +23,14 @@ class Absent(importlib.abc.MetaPathFinder):
 def main(repository: str, source: str, target: str) -> None:
     """Upsample, forward and backward."""
     sys.meta_path.insert(0, Absent())
+    import torch
     from kernels import get_local_kernel
     from safetensors.torch import load_file, save_file
 
     inputs = {name: tensor.requires_grad_() for name, tensor in load_file(source).items()}
     output = get_local_kernel(Path(repository)).sapa_upsample(**inputs)
-    output.sum().backward()
-    gradients = {name: tensor.grad for name, tensor in inputs.items()}
-    save_file({"output": output.detach(), **gradients}, target)
+    gradients = torch.autograd.grad(output.sum(), list(inputs.values()))
+    save_file({"output": output.detach(), **dict(zip(inputs, gradients, strict=True))}, target)
 
 
 if __name__ == "__main__":

@@ -51,16 +51,15 @@ def assemble_repository(build: Path, output: Path, repo_id: str) -> list[str]:
         )
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".sapa-kernel-", dir=output.parent) as scratch:
-        partial, needs = Path(scratch, "repository"), {}
-        for variant in variants:
-            for need in _copy_variant(variant, partial / "build" / variant.name):
-                needs[need] = None
+        partial = Path(scratch, "repository")
+        found = [need for v in variants for need in _copy_variant(v, partial / "build" / v.name)]
+        needs = list(dict.fromkeys(found))
         _copy_benchmark(partial / "benchmarks")
-        (partial / README).write_text(render_card(repo_id, list(needs)), encoding="utf-8")
+        (partial / README).write_text(render_card(repo_id, needs), encoding="utf-8")
         if output.is_dir():
             output.rmdir()
         partial.rename(output)
-    return list(needs)
+    return needs
 
 
 def render_card(repo_id: str, needs: list[str]) -> str:

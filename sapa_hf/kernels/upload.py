@@ -9,6 +9,8 @@ from sapa_hf.modeling.kernel_folder import METADATA, read_checked, read_metadata
 from .abi import machine_needs
 from .repository import BENCHMARK, README
 
+KIND = "kernel"  # the Hub's repository type
+
 
 def push_repository(folder: Path, repo_id: str, private: bool = False) -> str:
     """Upload an assembled repository: the card to main, builds and benchmark to the version's branch.
@@ -31,17 +33,25 @@ def push_repository(folder: Path, repo_id: str, private: bool = False) -> str:
         refuse_upload(variant)
     sent = {path.relative_to(folder).as_posix(): path for path in _files(folder)}
     branch, api = version_branch(folder), HfApi()
-    at = {"repo_id": repo_id, "repo_type": "kernel"}
-    api.create_repo(**at, private=private, exist_ok=True)
-    if branch not in {ref.name for ref in api.list_repo_refs(**at).branches}:
-        api.create_branch(**at, branch=branch)
-    gone = set(api.list_repo_files(**at, revision=branch)) - set(sent) - {".gitattributes"}
-    operations = [CommitOperationAdd(name, path) for name, path in sent.items()]
+    api.create_repo(repo_id, repo_type=KIND, private=private, exist_ok=True)
+    if branch not in {ref.name for ref in api.list_repo_refs(repo_id, repo_type=KIND).branches}:
+        api.create_branch(repo_id, repo_type=KIND, branch=branch)
+    present = api.list_repo_files(repo_id, repo_type=KIND, revision=branch)
+    operations: list[CommitOperationAdd | CommitOperationDelete] = [
+        CommitOperationAdd(name, path) for name, path in sent.items()
+    ]
+    gone = set(present) - set(sent) - {".gitattributes"}
     operations += [CommitOperationDelete(name) for name in sorted(gone)]
     commit = api.create_commit(
-        **at, operations=operations, commit_message="Add the builds", revision=branch
+        repo_id, operations, repo_type=KIND, revision=branch, commit_message="Add the builds"
     ).oid
-    api.upload_file(**at, path_or_fileobj=folder / README, path_in_repo=README, commit_message="Add the card")
+    api.upload_file(
+        repo_id=repo_id,
+        repo_type=KIND,
+        path_or_fileobj=folder / README,
+        path_in_repo=README,
+        commit_message="Add the card",
+    )
     return commit
 
 
