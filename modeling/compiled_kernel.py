@@ -13,10 +13,13 @@ from types import ModuleType
 from typing import Any
 
 import torch
+from huggingface_hub import snapshot_download
+from huggingface_hub.constants import HF_HUB_OFFLINE
+from huggingface_hub.errors import LocalEntryNotFoundError
 from torch.autograd import forward_ad
 
 from .backend import AUTOMATIC, HUB_COMMIT, check_backend, may_compile
-from .kernel_folder import load_local, loading, require_kernel
+from .kernel_folder import VARIANTS, fitting_variants, load_local, loading, require_kernel
 
 logger = logging.getLogger(__name__)
 
@@ -141,10 +144,33 @@ def _load_automatic() -> ModuleType | None:
 
 def _load_from_hub(repository: str, commit: str) -> ModuleType:
     try:
-        from kernels import get_kernel
+        from kernels import get_kernel, get_local_kernel
     except ImportError as error:
         raise RuntimeError("a kernel on the Hub needs `pip install kernels`") from error
+    folder = _downloaded(repository, commit) if HF_HUB_OFFLINE else None
+    if folder is not None:
+        return require_kernel(get_local_kernel(folder))
     return require_kernel(get_kernel(repository, revision=commit, trust_remote_code=[repository]))
+
+
+def _downloaded(repository: str, commit: str) -> Path | None:
+    """Find a variant that `kernels` downloaded earlier: offline it would ask for the whole repository."""
+    for backend in fitting_variants():
+        variant = Path("build", VARIANTS[backend])
+        try:
+            found = snapshot_download(
+                repository,
+                repo_type="kernel",
+                revision=commit,
+                allow_patterns=f"{variant}/*",
+                cache_dir=os.environ.get("KERNELS_CACHE"),
+                local_files_only=True,
+            )
+        except LocalEntryNotFoundError:
+            continue
+        if (folder := Path(found, variant)).is_dir():
+            return folder
+    return None
 
 
 def _tell(message: str) -> None:

@@ -10,6 +10,7 @@ import torch
 from transformers import AutoConfig, AutoImageProcessor, PretrainedConfig, PreTrainedModel
 from transformers.image_processing_utils import BaseImageProcessor
 
+from .connection import broken_connection
 from .model_folder import check_weights, find_folder, read_config
 from .modeling.compiled_code import refuse_compiled_code
 from .tasks import Task, auto_class_of, task_of
@@ -40,6 +41,7 @@ def load_model(
 
     Raises:
         FileNotFoundError: there is no such folder, or something is missing in it.
+        ConnectionError: the connection to the Hub broke.
         OSError: there is no such model on the Hub, or it has no safetensors weights.
         ValueError: remote code without a full commit, an unknown task, a config that asks for compiled code,
             weights that are not safetensors or not those of the config, a device that is not there.
@@ -63,7 +65,8 @@ def load_model(
             ignore_mismatched_sizes=True,  # so that all are listed, below
             **options,
         )
-    except OSError:
+    except OSError as error:
+        _refuse_half(source, error)
         raise
     except Exception as error:  # transformers and torch raise anything at a config from outside
         raise ValueError(f"the config of {name_or_path} does not fit its model: {error}") from error
@@ -107,7 +110,17 @@ def _read_hub_config(name: str, revision: str) -> dict:
     try:
         return PretrainedConfig.get_config_dict(name, revision=revision)[0]
     except OSError as error:
+        _refuse_half(name, error)
         raise OSError(f"no folder {name} here, and no such model on the Hub: {error}") from error
+
+
+def _refuse_half(name: str, error: OSError) -> None:
+    """Raise ConnectionError where a broken connection is behind an error: transformers blames the files."""
+    if reason := broken_connection(error):
+        raise ConnectionError(
+            f"the connection broke while {name} was downloaded ({reason}): what is not whole is not kept. "
+            "Run the same again."
+        ) from error
 
 
 def _options(name: str | Path, folder: Path | None, revision: str | None, trust_remote_code: bool) -> dict:

@@ -12,12 +12,14 @@ TOKEN = "hf_of_this_test"
 KINDS = {"models": "", "datasets": "datasets/", "spaces": "spaces/", "kernels": "kernels/"}
 API = r"/api/(models|datasets|spaces|kernels)/([^/]+/[^/]+)"
 ROUTES = [
+    ("POST", "/test/breaks", "set_breaks"),
     ("POST", "/api/repos/create", "create"),
     ("POST", "/api/validate-yaml", "validate_card"),
     ("GET", "/api/organizations/([^/]+)/overview", "organization"),
     ("GET", API, "describe"),
     ("GET", API + "/revision/([^/]+)", "describe"),
     ("GET", API + "/refs", "list_branches"),
+    ("GET", API + "/commits/([^/]+)", "list_commits"),
     ("POST", API + "/branch/([^/]+)", "create_branch"),
     ("POST", API + "/preupload/([^/]+)", "choose_upload"),
     ("POST", API + "/commit/([^/]+)", "commit"),
@@ -50,6 +52,11 @@ class Endpoints:
 
     def json(self, value, status: int = 200):
         return status, {"Content-Type": "application/json"}, json.dumps(value).encode()
+
+    def set_breaks(self, body):
+        """Not of the Hub: a client says which requests are to break."""
+        self.server.breaks = json.loads(body)
+        return self.json({})
 
     def require_token(self):
         if self.headers.get("Authorization") != f"Bearer {TOKEN}":
@@ -98,6 +105,11 @@ class Endpoints:
         branches = self.repository(kind, name).branches.items()
         refs = [{"name": b, "ref": f"refs/heads/{b}", "targetCommit": commit} for b, commit in branches]
         return self.json({"branches": refs, "converts": [], "tags": []})
+
+    def list_commits(self, body, kind, name, revision):
+        repository, _ = self.revision(kind, name, revision)
+        about = {"title": "", "message": "", "date": "2026-01-01T00:00:00.000Z", "authors": []}
+        return self.json([about | {"id": commit} for commit in reversed(repository.history)])
 
     def create_branch(self, body, kind, name, branch):
         self.require_token()

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 
+from sapa_hf.connection import uploading
 from sapa_hf.modeling.kernel_folder import METADATA, read_checked, read_metadata
 
 from .abi import machine_needs
@@ -26,6 +27,7 @@ def push_repository(folder: Path, repo_id: str, private: bool = False) -> str:
         The hash of the version branch's commit.
 
     Raises:
+        ConnectionError: The connection broke; the same call goes on.
         ValueError: A library is for one machine, was assembled from changed sources, or is not the one that
             was assembled; nothing is sent.
     """
@@ -33,25 +35,27 @@ def push_repository(folder: Path, repo_id: str, private: bool = False) -> str:
         refuse_upload(variant)
     sent = {path.relative_to(folder).as_posix(): path for path in _files(folder)}
     branch, api = version_branch(folder), HfApi()
-    api.create_repo(repo_id, repo_type=KIND, private=private, exist_ok=True)
-    if branch not in {ref.name for ref in api.list_repo_refs(repo_id, repo_type=KIND).branches}:
-        api.create_branch(repo_id, repo_type=KIND, branch=branch)
-    present = api.list_repo_files(repo_id, repo_type=KIND, revision=branch)
-    operations: list[CommitOperationAdd | CommitOperationDelete] = [
-        CommitOperationAdd(name, path) for name, path in sent.items()
-    ]
-    gone = set(present) - set(sent) - {".gitattributes"}
-    operations += [CommitOperationDelete(name) for name in sorted(gone)]
-    commit = api.create_commit(
-        repo_id, operations, repo_type=KIND, revision=branch, commit_message="Add the builds"
-    ).oid
-    api.upload_file(
-        repo_id=repo_id,
-        repo_type=KIND,
-        path_or_fileobj=folder / README,
-        path_in_repo=README,
-        commit_message="Add the card",
-    )
+    with uploading(repo_id, f"the branch {branch} is as it was"):
+        api.create_repo(repo_id, repo_type=KIND, private=private, exist_ok=True)
+        if branch not in {ref.name for ref in api.list_repo_refs(repo_id, repo_type=KIND).branches}:
+            api.create_branch(repo_id, repo_type=KIND, branch=branch)
+        present = api.list_repo_files(repo_id, repo_type=KIND, revision=branch)
+        operations: list[CommitOperationAdd | CommitOperationDelete] = [
+            CommitOperationAdd(name, path) for name, path in sent.items()
+        ]
+        gone = set(present) - set(sent) - {".gitattributes"}
+        operations += [CommitOperationDelete(name) for name in sorted(gone)]
+        commit = api.create_commit(
+            repo_id, operations, repo_type=KIND, revision=branch, commit_message="Add the builds"
+        ).oid
+    with uploading(repo_id, "the builds are there, the card is not"):
+        api.upload_file(
+            repo_id=repo_id,
+            repo_type=KIND,
+            path_or_fileobj=folder / README,
+            path_in_repo=README,
+            commit_message="Add the card",
+        )
     return commit
 
 

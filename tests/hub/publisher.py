@@ -8,10 +8,12 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
+from unittest import mock
 
 import evaluate
 import torch
-from huggingface_hub import HfApi
+from huggingface_hub import HfApi, get_session
+from huggingface_hub.constants import ENDPOINT, HF_HUB_CACHE
 
 from sapa_hf import SapaSegformerForSemanticSegmentation
 from sapa_hf.data import get_spec, load_split
@@ -23,10 +25,32 @@ from sapa_hf.publishing import push_folder
 report_path, folder, other, kernel = sys.argv[1:]
 api, report = HfApi(), {}
 
+
+def broken(pattern, call):
+    """Give what a call says when the Hub breaks off all requests of a kind; nothing is waited for."""
+    get_session().post(f"{ENDPOINT}/test/breaks", json={pattern: 10**6})
+    try:
+        with mock.patch("time.sleep"):
+            return f"nothing: {call()}"
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    finally:
+        get_session().post(f"{ENDPOINT}/test/breaks", json={})
+
+
 # A model, as sapa-publish uploads it; then other weights, as transformers does.
+for place in ("PUT /store/", "POST /api/models/someone/tiny/commit/"):
+    report[place] = broken(place, lambda: push_folder(folder, "someone/tiny", private=True))
+    report[f"commits after {place}"] = len(api.list_repo_commits("someone/tiny"))
 report["first"] = push_folder(folder, "someone/tiny", private=True)
+report["card"] = broken("/commit/", lambda: push_folder(folder, "someone/tiny"))
 model = SapaSegformerForSemanticSegmentation.from_pretrained(other)
 report["second"] = model.push_to_hub("someone/tiny").oid
+report["download"] = broken("GET /store/", lambda: load_model("someone/tiny", report["first"]))
+cache = Path(HF_HUB_CACHE, "models--someone--tiny")
+report["half"] = [
+    file.name for file in cache.rglob("*") if file.name.endswith((".incomplete", ".safetensors"))
+]
 loaded = load_model("someone/tiny", report["first"], trust_remote_code=True)
 report["loaded"] = [type(loaded).__module__, loaded.config.upsampler]
 

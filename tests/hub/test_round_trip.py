@@ -1,6 +1,8 @@
 """There and back: what one process publishes on a Hub, others load by id."""
 
+import ctypes
 import json
+import os
 import re
 import subprocess
 import sys
@@ -49,8 +51,8 @@ def kernel(tmp_path_factory):
     return folder
 
 
-def run_client(hub, home, *command, **environment):
-    """Run one program against the Hub, in an interpreter of its own."""
+def run_client(hub, home, *command, before=None, **environment):
+    """Run one program against the Hub, in an interpreter of its own; `before` is called in its process."""
     return subprocess.run(
         [sys.executable, *map(str, command)],
         env=hub.environment(home, **environment),
@@ -58,7 +60,14 @@ def run_client(hub, home, *command, **environment):
         capture_output=True,
         text=True,
         timeout=300,
+        preexec_fn=before,
     )
+
+
+def obey_permissions():
+    """Take from root what lets it write to read-only folders: Linux's capability 1, for what runs next."""
+    if os.geteuid() == 0:
+        ctypes.CDLL(None).prctl(24, 1, 0, 0, 0)
 
 
 @pytest.fixture(scope="module")
@@ -78,12 +87,32 @@ def stranger(hub, published, tmp_path_factory):
     command = ["-I", HERE / "stranger.py", PACKAGE, home / "report.json", home / "outputs"]
     done = run_client(hub, home, *command, published["kernel"], *commits)
     assert done.returncode == 0, done.stderr[-5000:]
-    return json.loads((home / "report.json").read_text()), load_file(home / "outputs")
+    return json.loads((home / "report.json").read_text()), load_file(home / "outputs"), home
 
 
 @pytest.mark.slow
 def test_a_model_loads_by_id_and_commit_where_it_was_published(published):
     assert published["loaded"] == ["sapa_hf.modeling.modeling_sapa_segformer", "sapa-g"]
+
+
+@pytest.mark.slow
+def test_an_upload_that_breaks_off_says_so_and_leaves_the_repository_as_it_was(published):
+    for place in ("PUT /store/", "POST /api/models/someone/tiny/commit/"):
+        assert published[place].startswith(
+            "ConnectionError: the connection broke while someone/tiny was uploaded"
+        )
+        assert "the repository is as it was. Run the same again." in published[place]
+        assert published[f"commits after {place}"] == 1  # the one that made it
+    assert f"the model is there as {published['first']}" not in published["card"]  # pushed anew, its own hash
+    assert re.search("ConnectionError: .* the model is there as [0-9a-f]{40}, its card", published["card"])
+
+
+@pytest.mark.slow
+def test_a_download_that_breaks_off_says_so_and_keeps_nothing_half(published):
+    assert published["download"].startswith(
+        "ConnectionError: the connection broke while someone/tiny was down"
+    )
+    assert published["half"] == []
 
 
 @pytest.mark.slow
@@ -95,7 +124,7 @@ def test_a_data_set_and_a_metric_load_by_id(hub, published):
 
 @pytest.mark.slow
 def test_a_stranger_loads_two_revisions_in_one_process(published, stranger):
-    report, outputs = stranger
+    report, outputs, _ = stranger
     commits = published["first"], published["second"]
     for commit, upsampler, module in zip(commits, ("sapa-g", "bilinear"), report["modules"], strict=True):
         assert module.startswith("transformers_modules.") and commit in module
@@ -114,7 +143,7 @@ def test_what_is_read_is_the_commit_that_was_asked_for(hub, published, stranger)
 
 @pytest.mark.slow
 def test_the_kernel_loads_by_version_and_by_commit(hub, published, stranger, kernel):
-    report, outputs = stranger
+    report, outputs, _ = stranger
     tensors = [torch.ones(1, 8, 6, 4), torch.ones(1, 4, 3, 4), torch.arange(60.0).reshape(1, 4, 3, 5)]
     torch.testing.assert_close(outputs["kernel"], sapa_upsample(*tensors, backend="plain"))
     assert report["kernels"][1] is True and report["kernels"][0].startswith("_sapa_")
@@ -127,3 +156,23 @@ def test_the_kernel_loads_by_version_and_by_commit(hub, published, stranger, ker
     main = repository.commits[repository.branches["main"]]
     assert main["README.md"] == (kernel / "README.md").read_bytes()
     assert set(main) == {"README.md", ".gitattributes"}
+
+
+@pytest.mark.slow
+def test_offline_all_comes_from_a_cache_that_cannot_be_written_to(hub, published, stranger, tmp_path):
+    home, asked = stranger[2], len(hub.asked)
+    for path in (home, *home.rglob("*")):
+        if not path.is_symlink():
+            path.chmod(path.stat().st_mode & ~0o222)
+    command = ["-I", HERE / "offline.py", PACKAGE, tmp_path / "report.json", tmp_path / "outputs"]
+    commits = published["kernel"], published["first"]
+    done = run_client(hub, home, *command, *commits, before=obey_permissions, HF_HUB_OFFLINE="1")
+    for path in (home, *home.rglob("*")):
+        if not path.is_symlink():
+            path.chmod(path.stat().st_mode | 0o200)  # so that pytest can remove it
+    assert done.returncode == 0, done.stderr[-5000:]
+    report, outputs = json.loads((tmp_path / "report.json").read_text()), load_file(tmp_path / "outputs")
+    assert report["cache"] == "PermissionError" and "sapa" in report["kernel"]
+    assert outputs["logits"].equal(stranger[1][published["first"]])
+    torch.testing.assert_close(outputs["kernel"], stranger[1]["kernel"])
+    assert len(hub.asked) == asked
