@@ -1,5 +1,6 @@
 """What the models have in common as transformers' models."""
 
+import logging
 from collections.abc import Collection
 from typing import TypeVar
 
@@ -10,6 +11,13 @@ from transformers.utils import ModelOutput
 
 from .guided_upsampler import GuidedUpsampler
 
+logger = logging.getLogger(__name__)
+
+TAGS = ("feature-upsampling", "sapa")
+HINT = (
+    "push_to_hub uploads the model with a card that says little. The command sapa-publish loads it without "
+    "this package first, and writes a card with its results, cost and licence."
+)
 Output = TypeVar("Output", bound=ModelOutput)
 
 
@@ -18,6 +26,17 @@ class UpsamplingPreTrainedModel(PreTrainedModel):
 
     main_input_name = "pixel_values"
     supports_gradient_checkpointing = True
+
+    def post_init(self) -> None:
+        """Finish as transformers does, and name the tags that `push_to_hub` puts into a card."""
+        super().post_init()
+        chosen = getattr(self.config, "upsampler", None)
+        self.add_model_tags([*TAGS, *([chosen] if chosen else [])])
+
+    def push_to_hub(self, *args, **kwargs):  # type: ignore[override]
+        """Upload as transformers does; `sapa-publish` also checks the model and writes what was measured."""
+        logger.warning(HINT)
+        return super().push_to_hub(*args, **kwargs)
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:

@@ -1,5 +1,6 @@
-"""Pictures: palette, overlays with a legend, depth with a scale, comparison strips."""
+"""Pictures: palette, overlays with a legend, depth with a scale, comparison strips, scores as bars."""
 
+from .class_bars import class_bars
 from .depth_map import colourize_depth, depth_range, with_depth_scale
 from .legend import legend_for, with_legend
 from .overlay import colourize, overlay
@@ -7,6 +8,7 @@ from .palette import palette
 from .strip import comparison_strip
 
 __all__ = [
+    "class_bars",
     "colourize",
     "colourize_depth",
     "comparison_strip",

@@ -18,6 +18,7 @@ from sapa_hf.modeling.upsampler_config import config_options
 from ..markdown import inline_text, plain_line
 from .family import Family, family_of
 from .licence import licence_for
+from .picture import PICTURE
 from .redaction import redact
 from .sources import HUB_ID, dataset_id
 
@@ -26,6 +27,7 @@ TEMPLATES = Environment(  # a family's template fills the blocks of card.md
     loader=FunctionLoader(lambda name: (files("sapa_hf.model_cards") / name).read_text(encoding="utf-8")),
     keep_trailing_newline=True,
 )
+PAPER = "arxiv:2209.12866"  # the Hub links the model with the paper's page
 NO_REPOSITORY = "ORGANISATION/NAME"
 NO_REVISION = "FULL-COMMIT-HASH"
 
@@ -41,7 +43,7 @@ def write_card(
     """Write README.md, the model's card.
 
     Args:
-        folder: Where to.
+        folder: Where to. A picture of the results that lies there is shown.
         model: The model, counted for its parameters and FLOPs.
         results: The results file of these weights; None says that they are not measured.
         repo_id: "owner/name" that the example loads; a placeholder without it.
@@ -61,7 +63,7 @@ def write_card(
         model_name=name,
         library_name="transformers",
         pipeline_tag=family.pipeline_tag,
-        tags=[*family.tags, *([config.upsampler] if hasattr(config, "upsampler") else [])],
+        tags=[*family.tags, *([config.upsampler] if hasattr(config, "upsampler") else []), PAPER],
         metrics=[key for key in family.metrics if results and _number(results, key) is not None] or None,
         datasets=[found] if results and (found := dataset_id(results)) else None,
         eval_results=_eval_results(family, results),
@@ -82,6 +84,7 @@ def write_card(
         licence=licence.text,
         base_model=licence.fields.get("base_model"),
         measured=_measured(family, results),
+        picture=PICTURE if (Path(folder) / PICTURE).is_file() else None,
         percent=family.percent,
         auto_class=model._auto_class,  # what register_for_auto_class was given
         channels=getattr(config, "num_channels", 3),

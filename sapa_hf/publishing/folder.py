@@ -1,4 +1,4 @@
-"""Assembling a folder that the Hub can host: weights, config, code, processor, results and card."""
+"""Assembling a folder that the Hub can host: weights, config, code, processor, results, card."""
 
 import json
 import tempfile
@@ -19,6 +19,7 @@ from .card import write_card
 from .family import family_of
 from .licence import licence_for
 from .manifest import replace_files
+from .picture import write_picture
 from .redaction import redact
 from .sources import RESULTS, base_of, dataset_id
 
@@ -73,6 +74,7 @@ def assemble_folder(
         (Path(partial) / "LICENSE").write_text(licence_for(base_model).text + "\n", encoding="utf-8")
         if results is not None:
             _write_json(Path(partial) / RESULTS, results)
+            write_picture(Path(partial), results)
         write_card(partial, model, results, repo_id, base_model, name=output.resolve().name)
         replace_files(partial, output)
     return output

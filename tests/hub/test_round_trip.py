@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from built_kernel import built_kernel
+from huggingface_hub import ModelCard
 from loopback_hub import LoopbackHub
 from published import save_model, tiny_model, write_run
 from safetensors.torch import load_file
@@ -76,7 +77,7 @@ def published(hub, models, kernel, tmp_path_factory):
     home = tmp_path_factory.mktemp("publisher")
     done = run_client(hub, home, HERE / "publisher.py", home / "report.json", *models, kernel)
     assert done.returncode == 0, done.stderr[-5000:]
-    return json.loads((home / "report.json").read_text())
+    return json.loads((home / "report.json").read_text()) | {"said": done.stderr}
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +94,14 @@ def stranger(hub, published, tmp_path_factory):
 @pytest.mark.slow
 def test_a_model_loads_by_id_and_commit_where_it_was_published(published):
     assert published["loaded"] == ["sapa_hf.modeling.modeling_sapa_segformer", "sapa-g"]
+
+
+@pytest.mark.slow
+def test_push_to_hub_tags_the_card_and_points_to_the_better_way(hub, published):
+    repository = hub.repositories["models", "someone/tiny"]
+    card = ModelCard(repository.commits[published["second"]]["README.md"].decode())
+    assert {"feature-upsampling", "sapa", "bilinear"} <= set(card.data.tags)
+    assert "sapa-publish" in published["said"]
 
 
 @pytest.mark.slow

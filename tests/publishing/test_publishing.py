@@ -50,6 +50,7 @@ def test_the_card_shows_the_measured_results(tmp_path):
     assert "overall_accuracy" not in results  # it was not measured
     assert "| mean IoU | 43.21 |" in card.text and "| wall | 50.00 | - | 75.00 |" in card.text
     assert card.data.pipeline_tag == "image-segmentation" and "sapa-g" in card.data.tags
+    assert "arxiv:2209.12866" in card.data.tags and "https://arxiv.org/abs/2209.12866" in card.text
     assert card.data.datasets is None  # "scenes" is not on the Hub
     assert "Not measured" not in card.text
 
