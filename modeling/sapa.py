@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from .affiliation import affiliate
+from .affiliation_layer import SapaAffiliation
 from .affiliation_windowed import affiliation_weights
 from .checks import BORDERS, NORMALIZATIONS, STARTS, check_choice, check_embedding_dim, check_kernel_size
 from .distance_prior import DistancePrior
@@ -81,6 +82,7 @@ class SAPA(GuidedUpsampler):
         if similarity == "gated":
             self.gate = nn.Linear(feature_channels, 1)
         self.prior = DistancePrior() if start == "bilinear" else None
+        self.affiliation = SapaAffiliation()
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -110,7 +112,8 @@ class SAPA(GuidedUpsampler):
         self.check_maps(guide, feature, value)
         query, key = self.query_and_key(guide, feature)
         value = feature if value is None else value
-        output = affiliate(
+        run = self.affiliation if self.normalization == "softmax" else affiliate  # no kernel has the others
+        output = run(
             query,
             key,
             value.permute(0, 2, 3, 1),
