@@ -75,12 +75,14 @@ def test_the_card_is_filled_and_names_no_file_that_is_not_there(assembled):
     assert not [name for name in named if not (folder / name).exists()]
 
 
+@pytest.mark.slow
 def test_it_runs_where_only_torch_and_kernels_are(assembled, computed, monkeypatch):
     monkeypatch.setattr(check, "_run_alone", lambda *_: computed)
     assert check_repository(assembled[0]) < 1e-4
     assert not list(assembled[0].rglob("*.pyc"))
 
 
+@pytest.mark.slow
 def test_a_kernel_that_needs_the_project_fails_the_check(copied):
     with (variant_of(copied) / "affiliation.py").open("a") as file:
         file.write("\nimport sapa_hf\n")
@@ -88,6 +90,7 @@ def test_a_kernel_that_needs_the_project_fails_the_check(copied):
         check_repository(copied)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["output", "query", "key", "value"])
 @pytest.mark.parametrize("wrong", [1.01, float("nan")])
 def test_a_kernel_that_computes_something_else_fails_the_check(computed, monkeypatch, name, wrong):
