@@ -97,12 +97,12 @@ def load_for_photos(
     """Load a model that takes photos, with its task and its processor; see `load_model`.
 
     Raises:
-        ValueError: it takes something else than photos of three channels, or see `load_model`.
+        ValueError: it takes another number of channels than its task's photos have, or see `load_model`.
     """
     model = load_model(name_or_path, revision, trust_remote_code, device)
-    check_channels(model, str(name_or_path))
-    processor = load_processor(name_or_path, revision, trust_remote_code)
-    return task_of([type(model).__name__], str(name_or_path)), model, processor
+    task = task_of([type(model).__name__], str(name_or_path))
+    check_channels(model, str(name_or_path), task.channels)
+    return task, model, load_processor(name_or_path, revision, trust_remote_code)
 
 
 def _read_hub_config(name: str, revision: str) -> dict:

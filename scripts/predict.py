@@ -13,7 +13,9 @@ from sapa_hf.tasks import task_options
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argument_parser("Predict photos: class maps with an overlay, or depth with a picture of it.")
+    parser = argument_parser(
+        "Predict photos: class maps, depth or mattes, with a picture of each."
+    )
     parser.add_argument("inputs", nargs="+", help="image files and folders; any mode and size")
     parser.add_argument("--model", required=True, help="folder written by training, or Hub id")
     parser.add_argument("--revision", help="commit of a Hub id")
@@ -24,7 +26,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         "--output_dir", required=True, help="where the pictures go; inputs are never overwritten"
     )
     parser.add_argument("--recursive", action="store_true", help="look into folders of folders")
-    for option, how in task_options("views").items():
+    for option, how in (task_options("views") | task_options("predicting")).items():
         parser.add_argument(f"--{option}", default=None, **how)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--quiet", action="store_true", help="print nothing but failures")
@@ -41,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
         options.revision,
         options.trust_remote_code,
         options.device,
-        **{option: getattr(options, option) for option in task_options("views")},
+        **{option: getattr(options, option) for option in task_options("views") | task_options("predicting")},
     )
     failures = predict_files(
         predictor, options.inputs, options.output_dir, options.recursive, progress=not options.quiet

@@ -6,28 +6,41 @@ from dataclasses import replace
 from typing import Any
 
 from .ade20k import ADE20K
+from .alphamatting import ALPHAMATTING
 from .camvid import CAMVID
 from .collate import collate
+from .composition_1k import COMPOSITION_1K
 from .custom import CUSTOM
-from .decode import BadSampleError, decode_depth, decode_image, decode_mask
+from .decode import (
+    BadSampleError,
+    decode_alpha,
+    decode_depth,
+    decode_image,
+    decode_mask,
+    decode_trimap,
+)
 from .depth_transform import DepthTransform
 from .labels import check_labels, reduce_labels
 from .load import load_split
+from .matting_transform import MattingTransform
 from .nyu_depth_v2 import NYU_DEPTH_V2
-from .samples import OnBad, Samples, Target
+from .samples import OnBad, Samples, Target, join_trimap
 from .scenes import SCENES
 from .spec import DatasetSpec, with_local_names
 from .streaming import StreamedSamples
 from .survey import survey_split
 from .transforms import SegmentationTransform
 
-SPECS = {spec.name: spec for spec in (ADE20K, CAMVID, NYU_DEPTH_V2, SCENES, CUSTOM)}
+SPECS = {
+    spec.name: spec for spec in (ADE20K, CAMVID, NYU_DEPTH_V2, ALPHAMATTING, COMPOSITION_1K, SCENES, CUSTOM)
+}
 
 __all__ = [
     "SPECS",
     "BadSampleError",
     "DatasetSpec",
     "DepthTransform",
+    "MattingTransform",
     "OnBad",
     "Samples",
     "SegmentationTransform",
@@ -35,10 +48,13 @@ __all__ = [
     "Target",
     "check_labels",
     "collate",
+    "decode_alpha",
     "decode_depth",
     "decode_image",
     "decode_mask",
+    "decode_trimap",
     "get_spec",
+    "join_trimap",
     "load_split",
     "reduce_labels",
     "survey_split",

@@ -13,7 +13,17 @@ MASK_MODES = ("P", "L", "I", "I;16", "I;16L", "I;16B", "1")
 DEPTH_MODES = ("I;16", "I;16L", "I;16B", "I", "F")
 METRES = (0.05, 100.0)  # where the median of a plausible depth map lies
 
-__all__ = ["BadSampleError", "decode_depth", "decode_image", "decode_mask"]
+ALPHA_MODES = ("L", "P", "1", "I;16", "I;16L", "I;16B", "RGB")
+UNKNOWN = 128  # in a trimap
+
+__all__ = [
+    "BadSampleError",
+    "decode_alpha",
+    "decode_depth",
+    "decode_image",
+    "decode_mask",
+    "decode_trimap",
+]
 
 
 def decode_image(value: Any, name: str = "image", page: int = 0) -> np.ndarray:
@@ -57,6 +67,33 @@ def decode_mask(value: Any, name: str = "mask") -> np.ndarray:
         )
     labels = np.array(mask)  # (H, W); P gives indices, 1 gives False and True
     return labels.astype(np.uint8 if labels.dtype in (np.uint8, np.bool_) else np.int64)
+
+
+def decode_alpha(value: Any, name: str = "alpha") -> np.ndarray:
+    """Decode a matte to 8 bits, (H, W) uint8: 0 background, 255 foreground.
+
+    Raises:
+        ValueError: The file has colours or a transparency of its own: which of them is the matte?
+    """
+    matte = open_image(value, name)
+    if matte.mode not in ALPHA_MODES or "transparency" in matte.info:
+        raise ValueError(
+            f"{name}: a matte must be a grey picture, got mode {matte.mode}: save the band that holds it as "
+            "an 8-bit grey PNG"
+        )
+    grey = decode_image(matte, name)  # (H, W, 3)
+    if (grey != grey[..., :1]).any():
+        raise ValueError(f"{name}: a matte must be a grey picture, got one with colours")
+    return grey[..., 0]
+
+
+def decode_trimap(value: Any, name: str = "trimap") -> np.ndarray:
+    """Decode a trimap to 0 (background), 128 (unknown) and 255 (foreground), (H, W) uint8.
+
+    All that is neither 0 nor 255 is unknown, as the smoothed values of a JPEG are.
+    """
+    grey = decode_alpha(value, name)
+    return np.where((grey == 0) | (grey == 255), grey, UNKNOWN).astype(np.uint8)
 
 
 def decode_depth(value: Any, scale: float, name: str = "depth") -> np.ndarray:

@@ -12,6 +12,7 @@ import pyarrow
 from datasets.data_files import EmptyDatasetError
 from datasets.exceptions import DataFilesNotFoundError, DatasetGenerationError
 
+from .file_lists import is_listed, load_list
 from .pairs import has_metadata, is_paired, load_pairs
 from .spec import DatasetSpec
 
@@ -37,6 +38,9 @@ def load_split(
         dataset = load_scenes(spec, split, streaming)
     elif spec.path is not None and is_paired(Path(spec.path).expanduser()):
         dataset = load_pairs(Path(spec.path).expanduser(), spec, split)
+        dataset = dataset.to_iterable_dataset() if streaming else dataset
+    elif spec.path is not None and is_listed(Path(spec.path).expanduser()):
+        dataset = load_list(Path(spec.path).expanduser(), spec, split)
         dataset = dataset.to_iterable_dataset() if streaming else dataset
     else:
         dataset = _load(spec, split, streaming)
@@ -105,7 +109,7 @@ def _undecoded(dataset, spec: DatasetSpec):
     if missing:
         raise ValueError(
             f"the data set {spec.name!r} has no column {', '.join(map(repr, missing))}; its columns are "
-            f"{', '.join(map(repr, features))}: give id_column, image_column, label_column or depth_column"
+            f"{', '.join(map(repr, features))}: give id_column, image_column or another field"
         )
     dataset = dataset.select_columns(spec.columns)
     for column in spec.columns:

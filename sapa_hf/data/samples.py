@@ -10,13 +10,14 @@ import datasets
 import numpy as np
 import torch
 
-from .decode import BadSampleError, decode_depth, decode_image, decode_mask
+from .composition import read_composition
+from .decode import BadSampleError, decode_alpha, decode_depth, decode_image, decode_mask, decode_trimap
 from .labels import check_labels, reduce_labels
 from .spec import DatasetSpec
 
 logger = logging.getLogger(__name__)
 
-Target = Literal["labels", "depth"]
+Target = Literal["labels", "depth", "alpha"]
 OnBad = Literal["raise", "skip"]
 Transform = Callable[[np.ndarray, np.ndarray, np.random.Generator], tuple[np.ndarray, np.ndarray]]
 
@@ -26,13 +27,15 @@ class Samples(torch.utils.data.Dataset):
 
     `samples[index]` or `samples[(index, epoch)]` gives a dict of id, image (H, W, 3) uint8, labels (H, W) and
     skipped; with a transform, of id, pixel_values (3, h, w) float32, labels (h, w) and skipped. `labels` are
-    classes (uint8, int64 after a transform) or, with target="depth", metres (float32). `skipped` counts the
-    unreadable rows passed over to get here.
+    classes (uint8, int64 after a transform), with target="depth" metres (float32), or with target="alpha"
+    mattes (uint8), where compositions are known (H, W, 7) with foreground and background; the image then has
+    its trimap as fourth channel, where there is one. `skipped` counts the unreadable rows passed over to get
+    here.
 
     Args:
         dataset: A split from `load_split`.
         spec: The data set's description.
-        target: "labels" or "depth".
+        target: "labels", "depth" or "alpha".
         transform: Called as transform(image, labels, rng); rng depends on (seed, epoch, index) only.
         seed: Of the transform's draws.
         on_bad: At an unreadable row, "raise", or "skip" to the next row. Labels that contradict the spec
@@ -95,9 +98,15 @@ def make_sample(
     """
     id_ = str(row[spec.id_column]) if spec.id_column else row_name
     name = f"{row_name} ({id_})" if spec.id_column else row_name
-    image = decode_image(row[spec.image_column], f"{name}, {spec.image_column}")  # (H, W, 3)
-    labels = read_labels(row, spec, name) if target == "labels" else read_depth(row, spec, name)  # (H, W)
-    if image.shape[:2] != labels.shape:
+    if spec.foreground_column is None:
+        image = decode_image(row[spec.image_column], f"{name}, {spec.image_column}")  # (H, W, 3)
+        labels = READERS[target](row, spec, name)  # (H, W)
+    else:
+        image, labels = read_composition(row, spec, name)  # (H, W, 3), (H, W, 7)
+    if target == "alpha" and spec.trimap_column and row[spec.trimap_column] is not None:
+        trimap = decode_trimap(row[spec.trimap_column], f"{name}, {spec.trimap_column}")
+        image = join_trimap(image, trimap, name)  # (H, W, 4)
+    if image.shape[:2] != labels.shape[:2]:
         raise BadSampleError(
             f"{name}: the photo is {image.shape[1]}x{image.shape[0]} and its {target} "
             f"{labels.shape[1]}x{labels.shape[0]} (width x height, EXIF orientation applied); they must "
@@ -113,14 +122,16 @@ def check_choices(spec: DatasetSpec, target: str, on_bad: str) -> None:
     """Raise ValueError where the spec cannot give this target, or a choice is unknown."""
     if on_bad not in ("raise", "skip"):
         raise ValueError(f'on_bad must be "raise" or "skip", got {on_bad!r}')
-    if target not in ("labels", "depth"):
-        raise ValueError(f'target must be "labels" or "depth", got {target!r}')
+    if target not in READERS:
+        raise ValueError(f"target must be one of {', '.join(READERS)}, got {target!r}")
     if target == "labels" and spec.label_column is None:
         raise ValueError(f"the data set {spec.name!r} names no label_column")
     if target == "depth" and (spec.depth_column is None or spec.depth_scale is None):
         raise ValueError(
             f"the data set {spec.name!r} needs depth_column and depth_scale (metres per stored unit)"
         )
+    if target == "alpha" and spec.alpha_column is None:
+        raise ValueError(f"the data set {spec.name!r} names no alpha_column")
 
 
 def read_labels(row: dict[str, Any], spec: DatasetSpec, name: str) -> np.ndarray:
@@ -136,3 +147,29 @@ def read_labels(row: dict[str, Any], spec: DatasetSpec, name: str) -> np.ndarray
 def read_depth(row: dict[str, Any], spec: DatasetSpec, name: str) -> np.ndarray:
     """Decode a row's depth map (H, W) in metres; errors call it `name`."""
     return decode_depth(row[spec.depth_column], spec.depth_scale, f"{name}, {spec.depth_column}")
+
+
+def read_alpha(row: dict[str, Any], spec: DatasetSpec, name: str) -> np.ndarray:
+    """Decode a row's matte (H, W) uint8; errors call it `name`."""
+    return decode_alpha(row[spec.alpha_column], f"{name}, {spec.alpha_column}")
+
+
+READERS: dict[str, Callable[[dict[str, Any], DatasetSpec, str], np.ndarray]] = {
+    "labels": read_labels,
+    "depth": read_depth,
+    "alpha": read_alpha,
+}
+
+
+def join_trimap(image: np.ndarray, trimap: np.ndarray, name: str = "image") -> np.ndarray:
+    """Lay a trimap (H, W) behind a photo (H, W, 3): (H, W, 4).
+
+    Raises:
+        BadSampleError: Their sizes differ; the message calls the photo `name`.
+    """
+    if image.shape[:2] != trimap.shape:
+        raise BadSampleError(
+            f"{name}: the trimap must have the photo's size, {image.shape[1]}x{image.shape[0]}, got "
+            f"{trimap.shape[1]}x{trimap.shape[0]} (width x height, EXIF orientation applied)"
+        )
+    return np.dstack([image, trimap])

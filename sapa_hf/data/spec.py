@@ -31,6 +31,11 @@ class DatasetSpec:
             every other value drops by 1.
         depth_column: Column of the depth maps; None where there are none.
         depth_scale: Metres per stored unit, such as 0.001 for millimetres.
+        alpha_column: Column of the mattes, of 8 bits; None where there are none.
+        trimap_column: Column of the trimaps; None where there are none.
+        foreground_column: Column of the pictures that are laid over those of `background_column` by their
+            mattes; then the photo is that composition, and `image_column` is not read.
+        background_column: See `foreground_column`.
         frame: (left, top, right, bottom) to train on of a 640 x 480 photo, where photos have a white frame;
             see `DepthTransform`. None keeps all.
         depth_metric: What the benchmark fixes of the depth metric: min_depth, max_depth, crop.
@@ -52,6 +57,10 @@ class DatasetSpec:
     reduce_labels: bool = False
     depth_column: str | None = None
     depth_scale: float | None = None
+    alpha_column: str | None = None
+    trimap_column: str | None = None
+    foreground_column: str | None = None
+    background_column: str | None = None
     frame: tuple[int, int, int, int] | None = None
     depth_metric: dict[str, Any] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
@@ -64,6 +73,11 @@ class DatasetSpec:
                     f"ignore_index {self.ignore_index} is also a class of {self.name} "
                     f"(0..{len(self.id2label) - 1}): choose a value outside the classes"
                 )
+        if (self.foreground_column is None) != (self.background_column is None):
+            raise ValueError(
+                "foreground_column and background_column must be given together, got "
+                f"{self.foreground_column!r} and {self.background_column!r}"
+            )
         if self.depth_scale is not None and not self.depth_scale > 0:
             raise ValueError(f"depth_scale must be above 0 (metres per stored unit), got {self.depth_scale}")
 
@@ -98,7 +112,9 @@ class DatasetSpec:
     @property
     def columns(self) -> list[str]:
         """The columns that are read, in a fixed order."""
-        named = (self.id_column, self.image_column, self.label_column, self.depth_column)
+        image = self.image_column if self.foreground_column is None else None
+        named = (self.id_column, image, self.label_column, self.depth_column, self.alpha_column)
+        named += (self.trimap_column, self.foreground_column, self.background_column)
         return [column for column in named if column is not None]
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import datasets
 import numpy as np
 
 from .decode import BadSampleError
-from .samples import OnBad, Target, check_choices, read_depth, read_labels
+from .samples import READERS, OnBad, Target, check_choices
 from .spec import DatasetSpec
 
 logger = logging.getLogger(__name__)
@@ -35,7 +36,7 @@ def survey_split(
     Args:
         dataset: The split, from `load_split`; of a stream the first 32 rows are looked at.
         spec: Its description.
-        target: "labels" or "depth".
+        target: "labels", "depth" or "alpha".
         on_bad: At an unreadable row, "raise" or "skip" it.
         train: Whether the split is trained on: then each class is expected to occur.
         limit: Only the first rows will be used, this many; None for all.
@@ -45,14 +46,16 @@ def survey_split(
         ValueError: No pixel has a label, a label is not a class, or a training split shows only one class.
     """
     check_choices(spec, target, on_bad)
-    column = spec.label_column if target == "labels" else spec.depth_column
-    rows, error, found = 0, None, np.zeros(spec.num_labels + 1 if target == "labels" else 3, np.int64)
+    counts: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+        "labels": partial(_label_counts, spec=spec),
+        "depth": partial(_depth_counts, depth_range=depth_range),
+        "alpha": _alpha_counts,
+    }
+    column = {"labels": spec.label_column, "depth": spec.depth_column, "alpha": spec.alpha_column}[target]
+    rows, error, found = 0, None, 0
     for name, row in _rows(dataset.select_columns([column]), limit):
         try:
-            if target == "labels":
-                found += _label_counts(read_labels(row, spec, name), spec)
-            else:
-                found += _depth_counts(read_depth(row, spec, name), depth_range)
+            found = found + counts[target](READERS[target](row, spec, name))
         except BadSampleError as unreadable:
             if on_bad == "raise":
                 raise
@@ -64,10 +67,16 @@ def survey_split(
     where = f"the {dataset.split or 'given'} split of {spec.name} ({_rows_text(rows, total)})"
     if not rows:
         raise ValueError(f"{where} has no row whose {target} can be read: {error or 'it is empty'}")
+    certain = rows == total
     if target == "labels":
-        _judge_labels(found, spec, where, train, certain=rows == total)
-    else:
-        _judge_depth(found, depth_range, where, certain=rows == total)
+        _judge_labels(found, spec, where, train, certain)
+    elif target == "depth":
+        _judge_depth(found, depth_range, where, certain)
+    elif certain and not found.all():
+        raise ValueError(
+            f"{where} has no matte to learn or measure: one must show background and something else, from 0 "
+            "to 255; check alpha_column"
+        )
 
 
 def _rows(dataset, limit: int | None) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -103,6 +112,11 @@ def _depth_counts(depth: np.ndarray, depth_range: tuple[float, float]) -> np.nda
     measured = depth[np.isfinite(depth) & (depth > 0)]
     near, far = depth_range
     return np.array([measured.size, ((measured > near) & (measured < far)).sum(), (measured >= far).sum()])
+
+
+def _alpha_counts(alpha: np.ndarray) -> np.ndarray:
+    """Count the pixels of background, and all others: (2,)."""
+    return np.array([(alpha == 0).sum(), (alpha > 0).sum()])
 
 
 def _judge_labels(found: np.ndarray, spec: DatasetSpec, where: str, train: bool, certain: bool) -> None:

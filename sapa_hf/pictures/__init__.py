@@ -1,5 +1,6 @@
 """Pictures: palette, overlays with a legend, depth with a scale, comparison strips, scores as bars."""
 
+from .checkerboard import over_checkerboard
 from .class_bars import class_bars
 from .depth_map import colourize_depth, depth_range, with_depth_scale
 from .legend import legend_for, with_legend
@@ -14,6 +15,7 @@ __all__ = [
     "comparison_strip",
     "depth_range",
     "legend_for",
+    "over_checkerboard",
     "overlay",
     "palette",
     "with_depth_scale",

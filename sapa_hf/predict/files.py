@@ -30,7 +30,8 @@ def predict_files(
     on. Inputs are never overwritten; earlier outputs are. Each picture appears whole or not at all.
 
     Args:
-        predictor: an object with `predict(image, name)` and `pictures(image, prediction)`.
+        predictor: an object with `predict(image, name)` and `pictures(image, prediction)`; where it has a
+            `read(file, name, page)` too, that takes the place of `decode_image`.
         inputs: image files and folders; any size and mode, EXIF orientation is applied.
         output_dir: where the pictures go; folders of `recursive` inputs keep their places.
         recursive: whether to look into the folders' folders too.
@@ -67,11 +68,12 @@ def predict_files(
 def _predict_pages(predictor, file: Path, stem: Path, taken: dict[Path, str]) -> list[str]:
     """Predict each page of a file, and give the reasons of those that failed."""
     reasons, pages = [], count_pages(file)
+    read = getattr(predictor, "read", decode_image)
     for page in range(pages):
         name = str(file) if pages == 1 else f"{file}: page {page + 1} of {pages}"
         place = stem if page == 0 else stem.with_name(f"{stem.name}_page{page + 1}")
         try:
-            _predict_image(predictor, decode_image(file, name, page), name, place, taken)
+            _predict_image(predictor, read(file, name, page), name, place, taken)
         except (OSError, ValueError, MemoryError, torch.OutOfMemoryError) as error:
             reasons.append(str(error).removeprefix(f"{file}: ") or f"{type(error).__name__}")
     return reasons

@@ -24,7 +24,7 @@ def load_predictor(
         revision: commit of a Hub id.
         trust_remote_code: see `load_model`.
         device: where the model goes.
-        options: the task's `views`, such as short_side or flip; None is as if not given.
+        options: the task's `views` and `predicting`, such as short_side or trimaps; None is as if not given.
 
     Raises:
         ValueError: the task does not have an option, or see `load_for_photos`.

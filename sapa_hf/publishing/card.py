@@ -87,7 +87,8 @@ def write_card(
         picture=PICTURE if (Path(folder) / PICTURE).is_file() else None,
         percent=family.percent,
         auto_class=model._auto_class,  # what register_for_auto_class was given
-        channels=getattr(config, "num_channels", 3),
+        channels=getattr(config, "num_channels", family.task.channels),
+        task_channels=family.task.channels,
         half=model.dtype != torch.float32,
         dtype=str(model.dtype).removeprefix("torch."),
     )

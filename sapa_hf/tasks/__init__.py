@@ -4,6 +4,7 @@ from .architecture import Architecture, Figure
 from .base import Task
 from .depth import DepthTask
 from .images import ImageTask
+from .matting import MattingTask
 from .registry import (
     TASKS,
     auto_class_of,
@@ -16,7 +17,7 @@ from .registry import (
 )
 from .segmentation import SegmentationTask
 
-for _task in (DepthTask, SegmentationTask):
+for _task in (DepthTask, MattingTask, SegmentationTask):
     register_task(_task)
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "DepthTask",
     "Figure",
     "ImageTask",
+    "MattingTask",
     "SegmentationTask",
     "Task",
     "auto_class_of",

@@ -38,6 +38,8 @@ class Task(ABC):
         percent: whether cards show the metrics as per cent.
         views: options of `inference` on a command line -> the arguments of argparse's `add_argument`.
         scoring: the same for options of `scores`.
+        predicting: the same for options that only `predictor` has.
+        channels: of what its models take: a photo's three, or more where a map lies behind it.
     """
 
     name: ClassVar[str]
@@ -49,6 +51,8 @@ class Task(ABC):
     percent: ClassVar[bool] = False
     views: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     scoring: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    predicting: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    channels: ClassVar[int] = 3
 
     def __init__(self, arguments: Arguments):
         self.check_settings(arguments)

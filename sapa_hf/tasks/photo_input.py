@@ -43,6 +43,7 @@ class PhotoInput:
 
     Attributes:
         output: what the model's output calls the prediction.
+        channels: of what enters: a photo's three, or more where a map lies behind it.
         usual: the multiple that models of this kind are best at.
 
     Raises:
@@ -50,6 +51,7 @@ class PhotoInput:
     """
 
     output: str
+    channels = 3
     usual = 1
 
     def __init__(
@@ -154,7 +156,9 @@ class PhotoInput:
         if not self._resizes:
             return shape
         try:
-            values = self._process(np.zeros((*shape, 3), np.uint8), do_rescale=False, do_normalize=False)
+            values = self._process(
+                np.zeros((*shape, self.channels), np.uint8), do_rescale=False, do_normalize=False
+            )
         except ValueError:
             return 0, 0
         height, width = values.shape[-2:]
@@ -174,7 +178,7 @@ class PhotoInput:
                 "not cover the photo: set it to false in preprocessor_config.json"
             )
         try:
-            values = self._process(np.zeros((64, 96, 3), np.uint8))
+            values = self._process(np.zeros((64, 96, self.channels), np.uint8))
         except (ValueError, TypeError, AttributeError) as error:
             raise ValueError(
                 f"the saved {kind} with size={fields.get('size')} cannot prepare a photo: {error}"
@@ -183,15 +187,15 @@ class PhotoInput:
             raise ValueError(f"the saved {kind} makes {tuple(values.shape)} of one photo, not (1, 3, h, w)")
 
 
-def check_channels(model: PreTrainedModel, name: str) -> None:
-    """Refuse a model that does not take photos.
+def check_channels(model: PreTrainedModel, name: str, expected: int = PhotoInput.channels) -> None:
+    """Refuse a model that takes something else than its task's pictures.
 
     Raises:
-        ValueError: it has another number of channels than 3.
+        ValueError: it has another number of channels than expected.
     """
-    channels = getattr(model.config, "num_channels", 3)
-    if channels != 3:
+    channels = getattr(model.config, "num_channels", expected)
+    if channels != expected:
         raise ValueError(
-            f"photos have 3 channels, but {name} takes {channels} (num_channels in its config.json): give a "
-            "model for RGB photos"
+            f"photos have {expected} channels here, but {name} takes {channels} (num_channels in its "
+            "config.json): give a model for such photos"
         )

@@ -73,7 +73,8 @@ def task_options(kind: str) -> dict[str, dict[str, Any]]:
     """Gather what the tasks offer on a command line.
 
     Args:
-        kind: "views", how a photo is looked at, or "scoring", what is counted.
+        kind: "views", how a photo is looked at; "scoring", what is counted; or "predicting", what only a
+            prediction of files needs.
 
     Returns:
         Option -> the arguments of argparse's `add_argument`; the help names the tasks that have it.
@@ -99,9 +100,13 @@ def check_options(task: type[Task], options: Mapping[str, Any], model: str) -> N
         ValueError: naming the option and the tasks that have it.
     """
     for option in options:
-        if option not in task.views and option not in task.scoring:
-            having = [other.name for other in TASKS.values() if option in {**other.views, **other.scoring}]
+        if option not in _all_options(task):
+            having = [other.name for other in TASKS.values() if option in _all_options(other)]
             raise ValueError(
                 f"`{option}` applies only to {' and '.join(having) or 'no task'}; the task of {model} is "
                 f"{task.name}: leave it out"
             )
+
+
+def _all_options(task: type[Task]) -> dict[str, Mapping[str, Any]]:
+    return {**task.views, **task.scoring, **task.predicting}

@@ -19,6 +19,7 @@ RANGE = Rule(
 AVERAGES = Rule(
     lambda value: len(value) == 2 and 0 <= min(value) <= max(value) < 1, "two numbers from 0 to below 1"
 )
+STEPS = Rule(lambda value: all(step > 0 for step in value), "numbers above 0")
 SEED = Rule(lambda value: 0 <= value < 2**31, "a number from 0 to 2147483647")
 FOLDER = Rule(bool, "the name of a folder")
 
@@ -57,7 +58,9 @@ class DataArguments:
     flip: float = setting(0.5, "probability of a left-right flip", SHARE)
     photometric: bool = setting(True, "random changes of the colours")
     transform: dict[str, Any] = setting(
-        {}, "depth: more about the transform, such as {crop_size: [416, 544], rotation: 2.5}", by_task=True
+        {},
+        "depth, matting: more about the transform, such as {crop_size: [416, 544], rotation: 2.5}",
+        by_task=True,
     )
 
     @property
@@ -117,6 +120,7 @@ class OptimizationArguments:
     power: float = setting(
         1.0, "exponent of the polynomial decay; 1 is a straight line, 0 constant", AT_LEAST_0
     )
+    milestones: list[int] = setting([], "steps from which the learning rate is a tenth of before", STEPS)
     min_lr: float = setting(0.0, "learning rate that the decay ends at", AT_LEAST_0)
     max_grad_norm: float | None = setting(None, "clip the gradient's norm; null never clips", POSITIVE)
     mixed_precision: Literal["no", "fp16", "bf16"] = setting("no", "autocast precision")
