@@ -5,10 +5,12 @@ import shutil
 import pytest
 import torch
 from interpreter import run_ranks
+from matting_scenes import write_parquet
 from tiny_depth import GLPN
+from tiny_matting import MATTING
 from tiny_training import NO_DROPOUT, log_lines, optimizer_state, sample_ids, settings_for, train, weights
 
-from sapa_hf.tasks import DepthTask, SegmentationTask
+from sapa_hf.tasks import DepthTask, MattingTask, SegmentationTask
 
 RUN = [
     "max_steps=4",
@@ -20,6 +22,7 @@ RUN = [
 TASKS = {
     "mIoU": (SegmentationTask, [*NO_DROPOUT, *RUN]),
     "abs_rel": (DepthTask, [*GLPN, *RUN]),
+    "SAD": (MattingTask, [*MATTING, *RUN, "model_config.dropout=0"]),
 }  # by the metric they print
 TOLERANCE = 1e-5
 
@@ -30,17 +33,26 @@ def metric(request):
 
 
 @pytest.fixture(scope="module")
-def one_process(metric, tmp_path_factory):
-    folder, (task, settings) = tmp_path_factory.mktemp("one"), TASKS[metric]
+def run(metric, tmp_path_factory):
+    """Task and settings; matting has no data set that is computed."""
+    task, settings = TASKS[metric]
+    if task is MattingTask:
+        settings = [*settings, f"data_path={write_parquet(tmp_path_factory.mktemp('data') / 'photos')}"]
+    return task, settings
+
+
+@pytest.fixture(scope="module")
+def one_process(run, tmp_path_factory):
+    folder, (task, settings) = tmp_path_factory.mktemp("one"), run
     train(folder, *settings, "gradient_accumulation_steps=2", task=task)
     return folder
 
 
 @pytest.fixture(scope="module")
-def two_processes(metric, tmp_path_factory):
+def two_processes(metric, run, tmp_path_factory):
     """The same micro-batches in two ranks, with gloo on the CPU."""
     folder = tmp_path_factory.mktemp("two")
-    task, settings = TASKS[metric]
+    task, settings = run
     command = ["-m", "sapa_hf.scripts.train", *settings_for(task), *settings, f"output_dir={folder}"]
     ranks = run_ranks(2, *command)
     assert all(rank.returncode == 0 for rank in ranks), "".join(rank.stderr[-5000:] for rank in ranks)
@@ -79,11 +91,11 @@ def test_two_processes_match_one_with_twice_the_accumulation(one_process, two_pr
 
 
 @pytest.mark.slow
-def test_one_process_goes_on_from_a_checkpoint_of_two(metric, one_process, two_processes, tmp_path, caplog):
+def test_one_process_goes_on_from_a_checkpoint_of_two(run, one_process, two_processes, tmp_path, caplog):
     folder = tmp_path / "run"
     shutil.copytree(two_processes, folder)
     shutil.rmtree(folder / "checkpoints" / "step-00000004")
-    task, settings = TASKS[metric]
+    task, settings = run
     train(folder, *settings, "gradient_accumulation_steps=2", "--resume", task=task)
     assert "world_size was 2 before and is 1 now" in caplog.text
     assert sample_ids(folder) == sample_ids(one_process)

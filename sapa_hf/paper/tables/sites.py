@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from transformers import PreTrainedModel
 
 from sapa_hf.modeling import (
+    SapaA2uMattingConfig,
+    SapaA2uMattingForImageMatting,
     SapaBtsConfig,
     SapaBtsForDepthEstimation,
     SapaMask2FormerConfig,
@@ -85,6 +87,11 @@ def _bts_r50(upsampler: str, embedding_dim: int) -> PreTrainedModel:
     return SapaBtsForDepthEstimation(config)
 
 
+def _a2u_matting(upsampler: str, embedding_dim: int) -> PreTrainedModel:
+    config = SapaA2uMattingConfig(upsampler=upsampler, upsampler_embedding_dim=embedding_dim)
+    return SapaA2uMattingForImageMatting(config)
+
+
 SWIN_B = {
     "model_type": "swin",
     "embed_dim": 128,
@@ -158,7 +165,8 @@ HOSTS = {
         (512, 512),
         (*squares(256, 32), *squares(128, 64), *squares(64, 128, 256)),
         "bilinear",
-        remark="Four steps, from 1/16 to 1/1.",
+        _a2u_matting,
+        "Four steps, from 1/16 to 1/1.",
     ),
     "faster-rcnn-carafe": Host(
         "Faster R-CNN R50 with CARAFE's FPN",
