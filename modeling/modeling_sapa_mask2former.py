@@ -5,12 +5,11 @@ from transformers import Mask2FormerForUniversalSegmentation, Mask2FormerModel
 from .configuration_sapa_mask2former import SapaMask2FormerConfig
 from .encoder import let_transformers_build
 from .mask2former_decoder import SapaMask2FormerPixelDecoder
-from .pretrained import UpsamplingPreTrainedModel
-from .universal_segmentation import UniversalSegmentationModel
+from .universal_segmentation import QueryModel, UniversalSegmentationModel
 from .upsampler_config import config_options
 
 
-class SapaMask2FormerModel(UpsamplingPreTrainedModel, Mask2FormerModel):
+class SapaMask2FormerModel(QueryModel, Mask2FormerModel):
     """Encoder and decoders of Mask2Former, whose pixel decoder upsamples once by `config.upsampler`."""
 
     config_class = SapaMask2FormerConfig

@@ -6,12 +6,11 @@ from transformers import MaskFormerForInstanceSegmentation, MaskFormerModel
 from .configuration_sapa_maskformer import SapaMaskFormerConfig
 from .encoder import let_transformers_build
 from .maskformer_fpn import SapaMaskFormerFPNLayer
-from .pretrained import UpsamplingPreTrainedModel
-from .universal_segmentation import UniversalSegmentationModel
+from .universal_segmentation import QueryModel, UniversalSegmentationModel
 from .upsampler_config import config_options
 
 
-class SapaMaskFormerModel(UpsamplingPreTrainedModel, MaskFormerModel):
+class SapaMaskFormerModel(QueryModel, MaskFormerModel):
     """Encoder and decoders of MaskFormer, whose pixel decoder upsamples three times by `config.upsampler`."""
 
     config_class = SapaMaskFormerConfig

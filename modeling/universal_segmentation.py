@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import nn
 from transformers.utils import ModelOutput
 
 from .padding import pad_to_smallest
@@ -42,6 +43,20 @@ class UniversalSegmentationOutput(ModelOutput):
     transformer_decoder_hidden_states: tuple[torch.Tensor, ...] | None = None
     hidden_states: tuple[torch.Tensor, ...] | None = None
     attentions: tuple[torch.Tensor, ...] | None = None
+
+
+class QueryModel(UpsamplingPreTrainedModel):
+    """Mixin, before transformers' encoder and decoders: new queries start as the authors draw them.
+
+    transformers draws them with a deviation of 0.02. Then they hardly differ, and in a short training dropout
+    alone tells them apart: without it all of them propose one mask.
+    """
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        super()._init_weights(module)
+        if isinstance(module, nn.Embedding):  # of the queries, and of Mask2Former's levels
+            nn.init.normal_(module.weight)
 
 
 class UniversalSegmentationModel(UpsamplingPreTrainedModel):

@@ -13,9 +13,7 @@ from sapa_hf.tasks import task_options
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argument_parser(
-        "Predict photos: class maps, depth or mattes, with a picture of each."
-    )
+    parser = argument_parser("Predict photos: class maps, depth or mattes, with a picture of each.")
     parser.add_argument("inputs", nargs="+", help="image files and folders; any mode and size")
     parser.add_argument("--model", required=True, help="folder written by training, or Hub id")
     parser.add_argument("--revision", help="commit of a Hub id")

@@ -44,3 +44,9 @@ def test_it_has_as_many_parameters_as_the_paper_s(name, dim, added):
 def test_strides_that_leave_no_single_step_are_refused():
     with pytest.raises(ValueError, match="common_stride must be 4"):
         SapaMask2FormerConfig(common_stride=8)
+
+
+def test_new_queries_start_as_far_apart_as_their_authors_have_them():
+    model = SapaMask2FormerForUniversalSegmentation(SapaMask2FormerConfig(**TestSapaMask2Former.tiny))
+    for part in ("queries_embedder", "queries_features"):
+        assert 0.8 < getattr(model.model.transformer_module, part).weight.std() < 1.2

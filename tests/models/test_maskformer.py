@@ -35,3 +35,16 @@ def test_it_has_as_many_parameters_as_the_paper_s(name, dim, added):
         config = SapaMaskFormerConfig(num_labels=150, upsampler=name, upsampler_embedding_dim=dim)
         model = SapaMaskFormerForUniversalSegmentation(config)
     assert model.num_parameters() == 101_831_439 + added
+
+
+def test_a_new_decoder_s_queries_differ_where_its_recipe_says_how_it_starts():
+    """transformers' 0.02 leaves queries that dropout alone tells apart."""
+    tiny = TestSapaMaskFormer.tiny | {"decoder_config": MASKFORMER["decoder_config"] | {"init_std": 0.1}}
+    model = SapaMaskFormerForUniversalSegmentation(SapaMaskFormerConfig(**tiny)).eval()
+    transformer = model.model.transformer_module
+    assert 0.8 < transformer.queries_embedder.weight.std() < 1.2
+    deviations = [p.std().item() for p in transformer.decoder.parameters() if p.dim() > 1]
+    assert min(deviations) > 0.09 and max(deviations) < 0.11
+    with torch.no_grad():
+        states = model(torch.randn(1, 3, 64, 96)).transformer_decoder_last_hidden_state[0]
+    assert states.std(0).mean() > 0.01  # from query to query; 0.0001 as transformers starts

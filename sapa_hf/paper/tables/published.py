@@ -205,7 +205,7 @@ LATER_TABLES = (
         32,
         FADE,
         {
-            "bilinear": (giga("8.61", "not-built"), mega("8.05", "not-built")),
+            "bilinear": (giga("8.61", "matting-flops"), mega("8.05")),
             "carafe": (giga("6.00"), mega("0.26")),
             "indexnet": (giga("31.70", "matting-index-flops"), mega("12.26", "matting-index")),
             "a2u": (giga("0.66"), kilo("38", "matting-a2u")),
