@@ -60,6 +60,11 @@ def sapa_a2u_matting(checkpoint=None, **fields):
     return _model("SapaA2uMatting", "ImageMatting", checkpoint, fields)
 
 
+def sapa_faster_rcnn(checkpoint=None, **fields):
+    """Faster R-CNN for detection, which needs torchvision; see `sapa_hf.SapaFasterRcnnConfig`."""
+    return _model("SapaFasterRcnn", "ObjectDetection", checkpoint, fields)
+
+
 def sapa_glpn(checkpoint=None, **fields):
     """GLPN for depth; see `sapa_hf.SapaGlpnConfig` for the fields."""
     return _model("SapaGlpn", "DepthEstimation", checkpoint, fields)

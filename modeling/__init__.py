@@ -9,6 +9,7 @@ from .carafe import CARAFE
 from .configuration_sapa_a2u_matting import SapaA2uMattingConfig
 from .configuration_sapa_bts import SapaBtsConfig
 from .configuration_sapa_efficientnet_lite import SapaEfficientNetLiteConfig
+from .configuration_sapa_faster_rcnn import SapaFasterRcnnConfig
 from .configuration_sapa_glpn import SapaGlpnConfig
 from .configuration_sapa_mask2former import SapaMask2FormerConfig
 from .configuration_sapa_maskformer import SapaMaskFormerConfig
@@ -26,6 +27,7 @@ from .max_unpool import MaxUnpool
 from .modeling_sapa_a2u_matting import SapaA2uMattingForImageMatting, resnet34_names
 from .modeling_sapa_bts import SapaBtsForDepthEstimation
 from .modeling_sapa_efficientnet_lite import SapaEfficientNetLiteBackbone
+from .modeling_sapa_faster_rcnn import SapaFasterRcnnForObjectDetection
 from .modeling_sapa_glpn import SapaGlpnForDepthEstimation
 from .modeling_sapa_mask2former import SapaMask2FormerForUniversalSegmentation
 from .modeling_sapa_maskformer import SapaMaskFormerForUniversalSegmentation
@@ -61,6 +63,8 @@ __all__ = [
     "SapaBtsForDepthEstimation",
     "SapaEfficientNetLiteBackbone",
     "SapaEfficientNetLiteConfig",
+    "SapaFasterRcnnConfig",
+    "SapaFasterRcnnForObjectDetection",
     "SapaGlpnConfig",
     "SapaGlpnForDepthEstimation",
     "SapaMask2FormerConfig",
