@@ -37,8 +37,14 @@ class SapaA2uMattingForImageMatting(UpsamplingPreTrainedModel):
         self.post_init()
 
     def init_convolution(self, convolution: nn.Conv2d) -> None:
-        """Draw the weights as the release does."""
+        """Draw the weights as the release does, but those of the last convolution above 0.
+
+        That one has a single channel, which a leaky ReLU has left above 0: where its weights sum up to less
+        than 0, no alpha can rise, and a training may never leave a matte of zeros.
+        """
         nn.init.kaiming_normal_(convolution.weight, a=0.01, mode="fan_out", nonlinearity="leaky_relu")
+        if convolution.in_channels == 1:
+            convolution.weight.abs_()
 
     def forward(
         self,

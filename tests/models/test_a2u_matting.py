@@ -184,3 +184,11 @@ def test_labels_that_are_not_alpha_are_refused(labels, error):
 def test_configs_that_make_no_a2u_are_refused(fields):
     with pytest.raises(ValueError, match=next(iter(fields))):
         SapaA2uMattingConfig(**fields)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_new_weights_let_alpha_rise(seed):
+    torch.manual_seed(seed)
+    model = SapaA2uMattingForImageMatting(SapaA2uMattingConfig(**TINY))
+    assert (model.decode_head.prediction[1].weight >= 0).all()
+    assert (model.encoder.conv1.weight < 0).any()
