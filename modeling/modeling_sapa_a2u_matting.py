@@ -37,14 +37,15 @@ class SapaA2uMattingForImageMatting(UpsamplingPreTrainedModel):
         self.post_init()
 
     def init_convolution(self, convolution: nn.Conv2d) -> None:
-        """Draw the weights as the release does, but those of the last convolution above 0.
+        """Draw the weights as the release does; the last convolution starts as a mean of its window.
 
-        That one has a single channel, which a leaky ReLU has left above 0: where its weights sum up to less
+        That one has a single channel, which a leaky ReLU has left above 0: where drawn weights sum up to less
         than 0, no alpha can rise, and a training may never leave a matte of zeros.
         """
-        nn.init.kaiming_normal_(convolution.weight, a=0.01, mode="fan_out", nonlinearity="leaky_relu")
         if convolution.in_channels == 1:
-            convolution.weight.abs_()
+            nn.init.constant_(convolution.weight, 1 / convolution.weight.numel())
+        else:
+            nn.init.kaiming_normal_(convolution.weight, a=0.01, mode="fan_out", nonlinearity="leaky_relu")
 
     def forward(
         self,

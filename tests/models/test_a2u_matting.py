@@ -186,9 +186,7 @@ def test_configs_that_make_no_a2u_are_refused(fields):
         SapaA2uMattingConfig(**fields)
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_new_weights_let_alpha_rise(seed):
-    torch.manual_seed(seed)
+def test_new_weights_let_alpha_rise():
     model = SapaA2uMattingForImageMatting(SapaA2uMattingConfig(**TINY))
-    assert (model.decode_head.prediction[1].weight >= 0).all()
+    assert torch.equal(model.decode_head.prediction[1].weight, torch.full((1, 1, 3, 3), 1 / 9))
     assert (model.encoder.conv1.weight < 0).any()
