@@ -27,8 +27,14 @@ class TestSapaA2uMatting(ModelContract):
     tiny = TINY | {"upsampler_embedding_dim": 8, "dropout": 0.0}
 
     def make(self, **fields):
-        """A network whose averages fit its weights: else nearly every alpha is clipped."""
-        model = super().make(**fields).train()
+        return self.fitted(super().make(**fields))
+
+    def scattered(self, *args, **fields):
+        return self.fitted(super().scattered(*args, **fields))
+
+    def fitted(self, model):
+        """Fit a network's averages to its weights: else nearly every alpha is clipped."""
+        model.train()
         norms = [module for module in model.modules() if isinstance(module, torch.nn.BatchNorm2d)]
         for norm in norms:
             norm.momentum = 1.0
