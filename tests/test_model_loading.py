@@ -152,5 +152,7 @@ def test_a_config_with_values_that_its_model_does_not_take_is_a_value_error(fold
 @pytest.mark.parametrize("channels", [1, 4])
 def test_a_model_for_other_images_than_photos_says_so(tmp_path, channels):
     save_model(tmp_path, tiny_model(num_channels=channels))
-    with pytest.raises(ValueError, match=rf"photos have 3 channels, but .* takes {channels} \(num_channels"):
+    with pytest.raises(
+        ValueError, match=rf"photos have 3 channels here, but .* takes {channels} \(num_channels"
+    ):
         load_for_photos(tmp_path)

@@ -149,7 +149,8 @@ def test_plan_goes_seed_by_seed_and_refuses_wrong_settings_before_training(tmp_p
     with pytest.raises(ValueError, match="kernel_size must be odd"):
         plan_runs(TINY, "upsampler_kernel_size", ["3", "4"], [0], tmp_path)
     with pytest.raises(
-        ValueError, match="task must be one of depth-estimation, image-segmentation, got 'depht'"
+        ValueError,
+        match="task must be one of depth-estimation, image-matting, image-segmentation, got 'depht'",
     ):
         plan_runs([*TINY, "task=depht"], "upsampler", ["bilinear"], [0], tmp_path)
     with pytest.raises(ValueError, match="variants must be listed, each once; got bilinear, bilinear"):

@@ -203,7 +203,7 @@ def test_table_1_gives_the_printed_totals_and_counts_the_modules():
     assert marks["sapa-g", False] == (114_496, 130_560, Mark.EXPLAINED)
     assert marks["sapa-g", True] == (33_024, 50_625, Mark.EXPLAINED)
     assert Mark.NOT_REPRODUCED not in {mark for _, _, mark in marks.values()}
-    elsewhere = {"nearest", "bilinear", "gaussian", "max_unpool", "sapa-p"}
+    elsewhere = {"nearest", "bilinear", "gaussian", "max_unpool", "sapa-p", "pixel_tcl", "bilinear_additive"}
     assert {name for name, _ in marks} | elsewhere == set(UPSAMPLERS)
 
 

@@ -122,7 +122,7 @@ BTS = {
     "sapa-g": (None, mega("0.25")),
 }
 MATTING = {
-    "bilinear": (None, mega("8.05", "not-built")),
+    "bilinear": (None, mega("8.05")),
     "carafe": (None, mega("0.26")),
     "indexnet": (None, mega("12.26", "matting-index")),
     "a2u": (None, mega("0.02")),
