@@ -40,6 +40,8 @@ class SapaMaskFormerConfig(UpsamplerConfig, EncoderConfigMixin, MaskFormerConfig
         encoder = None if backbone_config is None else encoder_config(backbone_config, MAPS)
         if encoder is not None and encoder.model_type == "swin":  # MaskFormer has its own form of it
             encoder = MaskFormerSwinConfig.from_dict(encoder.to_dict())
+        if isinstance(kwargs.get("decoder_config"), dict):  # transformers takes model_type out of it
+            kwargs["decoder_config"] = dict(kwargs["decoder_config"])
         super().__init__(upsampler=upsampler, backbone_config=encoder, **kwargs)
         self.loss_ignore_index = loss_ignore_index
         offer_to_auto_model(self, "modeling_sapa_maskformer.SapaMaskFormerForUniversalSegmentation")

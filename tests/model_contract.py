@@ -1,5 +1,6 @@
 """What every model promises, whatever its task; a subclass names the classes and adds its own."""
 
+import copy
 import json
 
 import pytest
@@ -61,6 +62,11 @@ class ModelContract(WrappingContract):
     def predict(self, model, images):
         with torch.no_grad():
             return getattr(model(images), self.output)
+
+    def test_configuration_leaves_the_fields_it_was_given_as_they_were(self):
+        fields = copy.deepcopy(self.tiny)
+        self.config_class(**fields)
+        assert fields == self.tiny
 
     stride = 1  # an output's pixel, in the image's
 
