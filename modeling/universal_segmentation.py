@@ -106,9 +106,7 @@ class UniversalSegmentationModel(UpsamplingPreTrainedModel):
         """
         config: Any = self.config
         if labels is not None:
-            if mask_labels is not None or class_labels is not None:
-                raise ValueError("labels and mask_labels must not be given together, got both.")
-            check_segmentation_labels(labels, len(pixel_values), config.num_labels, config.loss_ignore_index)
+            self._check_labels(labels, len(pixel_values), mask_labels is not None or class_labels is not None)
             mask_labels, class_labels = masks_of(labels, config.loss_ignore_index)
         if mask_labels is not None and self.dtype != torch.float32:
             raise ValueError(
@@ -116,18 +114,8 @@ class UniversalSegmentationModel(UpsamplingPreTrainedModel):
                 "it. Train in mixed precision, which keeps the weights so."
             )
         with_states = self.wants_hidden_states(output_hidden_states)
-        found = super().forward(  # transformers' own
-            pad_to_smallest(pixel_values),
-            output_auxiliary_logits=True,
-            output_hidden_states=with_states or config.use_auxiliary_loss,  # which MaskFormer reads them for
-            output_attentions=self.wants_attentions(output_attentions),
-            return_dict=True,
-        )
-        found = dict(found)
-        height, width = (-(-side // STRIDE) for side in pixel_values.shape[-2:])
-        *others, last = (
-            layer | {"masks_queries_logits": layer["masks_queries_logits"][..., :height, :width]}
-            for layer in (*found.pop("auxiliary_logits", ()), {name: found[name] for name in PREDICTIONS})
+        found, (*others, last) = self._run(
+            pixel_values, with_states, self.wants_attentions(output_attentions)
         )
         masks, classes = last["masks_queries_logits"], last["class_queries_logits"]
         loss = None
@@ -143,6 +131,32 @@ class UniversalSegmentationModel(UpsamplingPreTrainedModel):
             **{name: part for name, part in (found | last).items() if with_states or "_states" not in name},
         )
         return self.finish(output, stages, output_hidden_states, return_dict)
+
+    def _run(
+        self, pixel_values: torch.Tensor, with_states: bool, with_attentions: bool
+    ) -> tuple[dict[str, Any], list[dict[str, torch.Tensor]]]:
+        """Run transformers' forward: all that it gives, and each layer's predictions, cut to the images."""
+        found = super().forward(
+            pad_to_smallest(pixel_values),
+            output_auxiliary_logits=True,
+            output_hidden_states=with_states
+            or self.config.use_auxiliary_loss,  # MaskFormer reads them for it
+            output_attentions=with_attentions,
+            return_dict=True,
+        )
+        found = dict(found)
+        layers = [*found.pop("auxiliary_logits", ()), {name: found[name] for name in PREDICTIONS}]
+        height, width = (-(-side // STRIDE) for side in pixel_values.shape[-2:])
+        for layer in layers:
+            layer["masks_queries_logits"] = layer["masks_queries_logits"][..., :height, :width]
+        return found, layers
+
+    def _check_labels(self, labels: torch.Tensor, batch: int, given: bool) -> None:
+        """Refuse a map of labels that does not fit, or beside masks that are `given` too."""
+        if given:
+            raise ValueError("labels and mask_labels must not be given together, got both.")
+        config: Any = self.config
+        check_segmentation_labels(labels, batch, config.num_labels, config.loss_ignore_index)
 
 
 def masks_of(labels: torch.Tensor, ignored: int) -> tuple[list[torch.Tensor], list[torch.Tensor]]:

@@ -31,8 +31,8 @@ def cover(background: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return background[: size[0], : size[1]]
 
 
-def read_composition(row: dict[str, Any], spec: DatasetSpec, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Decode a row's foreground, matte and background, and compose them.
+def read_parts(row: dict[str, Any], spec: DatasetSpec, name: str) -> np.ndarray:
+    """Decode the matte, foreground and background of a row's composition.
 
     Args:
         row: Of a data set whose spec names the three columns.
@@ -40,7 +40,7 @@ def read_composition(row: dict[str, Any], spec: DatasetSpec, name: str) -> tuple
         name: How errors call the row.
 
     Returns:
-        The composition (H, W, 3) uint8, and matte, foreground and background as one map (H, W, 7) uint8.
+        The three as one map (H, W, 7) uint8.
 
     Raises:
         BadSampleError: A file is damaged, or foreground and matte differ in size.
@@ -54,5 +54,4 @@ def read_composition(row: dict[str, Any], spec: DatasetSpec, name: str) -> tuple
             f"{foreground.shape[1]}x{foreground.shape[0]}, got {alpha.shape[1]}x{alpha.shape[0]} "
             "(width x height)"
         )
-    background = cover(background, alpha.shape)
-    return compose(foreground, alpha, background), np.dstack([alpha, foreground, background])
+    return np.dstack([alpha, foreground, cover(background, alpha.shape)])

@@ -39,7 +39,7 @@ def load_list(folder: Path, spec: DatasetSpec, split: str) -> datasets.Dataset:
             if value is not None and column != spec.id_column:
                 value = str(folder / value)
                 if not Path(value).is_file():
-                    raise FileNotFoundError(f"{file}, line {number}: there is no file {value}")
+                    raise FileNotFoundError(f"{file}, line {number} names {value}, which is not there")
             values.append(value)
     kinds = {column: datasets.Image(decode=False) for column in columns}
     if spec.id_column:

@@ -74,7 +74,7 @@ class MattingTransform:
         """Make a crop.
 
         Args:
-            image: (H, W, 3 or 4) uint8; a trimap in the fourth channel is not used.
+            image: (H, W, 3 or 4) uint8, read where the labels are a matte alone; never a trimap behind it.
             labels: Matte (H, W) uint8, or matte, foreground and background (H, W, 7).
             rng: Decides all that is random.
 

@@ -10,7 +10,7 @@ import datasets
 import numpy as np
 import torch
 
-from .composition import read_composition
+from .composition import compose, read_parts
 from .decode import BadSampleError, decode_alpha, decode_depth, decode_image, decode_mask, decode_trimap
 from .labels import check_labels, reduce_labels
 from .spec import DatasetSpec
@@ -102,7 +102,9 @@ def make_sample(
         image = decode_image(row[spec.image_column], f"{name}, {spec.image_column}")  # (H, W, 3)
         labels = READERS[target](row, spec, name)  # (H, W)
     else:
-        image, labels = read_composition(row, spec, name)  # (H, W, 3), (H, W, 7)
+        labels = read_parts(row, spec, name)  # (H, W, 7)
+        alpha, foreground, background = labels[..., 0], labels[..., 1:4], labels[..., 4:]
+        image = foreground if transform else compose(foreground, alpha, background)  # it composes anew
     if target == "alpha" and spec.trimap_column and row[spec.trimap_column] is not None:
         trimap = decode_trimap(row[spec.trimap_column], f"{name}, {spec.trimap_column}")
         image = join_trimap(image, trimap, name)  # (H, W, 4)

@@ -72,11 +72,8 @@ def survey_split(
         _judge_labels(found, spec, where, train, certain)
     elif target == "depth":
         _judge_depth(found, depth_range, where, certain)
-    elif certain and not found.all():
-        raise ValueError(
-            f"{where} has no matte to learn or measure: one must show background and something else, from 0 "
-            "to 255; check alpha_column"
-        )
+    else:
+        _judge_alpha(found, where, certain)
 
 
 def _rows(dataset, limit: int | None) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -193,4 +190,13 @@ def _judge_depth(found: np.ndarray, depth_range: tuple[float, float], where: str
             where,
             100 * beyond / measured,
             depth_range[1],
+        )
+
+
+def _judge_alpha(found: np.ndarray, where: str, certain: bool) -> None:
+    """Refuse a split that shows nothing but background, or no background."""
+    if certain and not found.all():
+        raise ValueError(
+            f"{where} has no matte to learn or measure: one must show background and something else, from 0 "
+            "to 255; check alpha_column"
         )

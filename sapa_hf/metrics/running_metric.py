@@ -120,6 +120,36 @@ class RunningMetric(evaluate.Metric, ABC):  # evaluate.load passes over abstract
         """Add the maps of one image, as `_checked` returns them, to the sums."""
 
 
+class SummedMetric(RunningMetric):
+    """A metric whose images add up to an array of numbers, `sums`; a subclass gives `_count` and `_compute`.
+
+    Attributes:
+        shape: of the sums.
+    """
+
+    shape: tuple[int, ...]
+
+    def merge(self, sums: np.ndarray) -> None:
+        """Add the sums of another process, or the total of several.
+
+        Args:
+            sums: of this metric's shape.
+
+        Raises:
+            ValueError: they have not this form.
+        """
+        sums = np.asarray(sums)
+        if sums.shape != self.shape or not np.isfinite(sums).all():
+            raise ValueError(f"sums must be finite numbers {self.shape}, got {sums.dtype} of {sums.shape}")
+        self.sums += sums
+
+    def _clear(self):
+        self.sums = np.zeros(self.shape)
+
+    def _is_empty(self):
+        return not self._images and not self.sums.any()
+
+
 def _listed(names: Iterable[str]) -> str:
     """Join names as a sentence does: "a, b and c"."""
     *first, last = list(names) or ["nothing"]

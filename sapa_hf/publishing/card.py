@@ -17,7 +17,7 @@ from sapa_hf.modeling.upsampler_config import config_options
 
 from ..markdown import inline_text, plain_line
 from .family import Family, family_of
-from .licence import licence_for
+from .licence import Licence, licence_for
 from .picture import PICTURE
 from .redaction import redact
 from .sources import HUB_ID, dataset_id
@@ -59,18 +59,8 @@ def write_card(
     licence = licence_for(base_model)
     name = repo_id.split("/")[-1] if repo_id else name or Path(folder).resolve().name
     name = plain_line(name) or "model"
-    metadata = ModelCardData(
-        model_name=name,
-        library_name="transformers",
-        pipeline_tag=family.pipeline_tag,
-        tags=[*family.tags, *([config.upsampler] if hasattr(config, "upsampler") else []), PAPER],
-        metrics=[key for key in family.metrics if results and _number(results, key) is not None] or None,
-        datasets=[found] if results and (found := dataset_id(results)) else None,
-        eval_results=_eval_results(family, results),
-        **licence.fields,
-    )
     text = TEMPLATES.from_string(family.template_text()).render(
-        card_data=metadata.to_yaml(),
+        card_data=_metadata(family, config, name, results, licence).to_yaml(),
         name=inline_text(name),
         repository=repo_id or NO_REPOSITORY,
         revision=NO_REVISION,
@@ -95,6 +85,22 @@ def write_card(
     path = Path(folder) / "README.md"
     path.write_text(str(ModelCard(text)), encoding="utf-8")
     return path
+
+
+def _metadata(
+    family: Family, config: PretrainedConfig, name: str, results: Mapping | None, licence: Licence
+) -> ModelCardData:
+    """Say of a model what the Hub sorts and finds it by."""
+    return ModelCardData(
+        model_name=name,
+        library_name="transformers",
+        pipeline_tag=family.pipeline_tag,
+        tags=[*family.tags, *([config.upsampler] if hasattr(config, "upsampler") else []), PAPER],
+        metrics=[key for key in family.metrics if results and _number(results, key) is not None] or None,
+        datasets=[found] if results and (found := dataset_id(results)) else None,
+        eval_results=_eval_results(family, results),
+        **licence.fields,
+    )
 
 
 def set_revision(folder: str | Path, commit: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from accelerate import Accelerator
@@ -166,6 +166,19 @@ class Task(ABC):
             readers = {key: [task.name for task in TASKS.values() if key in task.keys] for key in unread}
             apply = [f"`{key}` applies only to {' and '.join(names)}" for key, names in readers.items()]
             raise ValueError(f"{', '.join(apply)}; the task is {cls.name}: leave it out")
+
+    @classmethod
+    def check_keys(cls, setting: str, given: Iterable[str], known: Iterable[str]) -> None:
+        """Refuse entries that a setting does not have for this task.
+
+        Raises:
+            ValueError: naming them and those that it has.
+        """
+        unknown = sorted(set(given) - set(known))
+        if unknown:
+            raise ValueError(
+                f"{setting} has no {', '.join(unknown)} for {cls.name}; it has {', '.join(sorted(known))}"
+            )
 
     @abstractmethod
     def prepare(self) -> None:

@@ -62,6 +62,18 @@ def build_model(
         key_mapping=architecture.key_mapping,
     )
     model, keys = loaded
+    new = _new_parameters(keys, head, classifier, checkpoint)
+    groups = Counter(".".join(key.split(".")[:2]) for key in new)
+    summary = ", ".join(f"{name} ({count})" for name, count in sorted(groups.items())) or "none"
+    logger.info("from %s: new parameters and buffers: %s", checkpoint, summary)
+    logger.info("new: %s; not used: %s", ", ".join(new), ", ".join(sorted(keys["unexpected_keys"])) or "none")
+    return model
+
+
+def _new_parameters(
+    keys: dict[str, Any], head: tuple[str, ...], classifier: str | tuple[str, ...], checkpoint: str
+) -> list[str]:
+    """Name the parameters that a checkpoint did not give; ValueError where it should have given one."""
     reshaped = [key for key, *_ in keys["mismatched_keys"]]
     wrong = [key for key in keys["missing_keys"] if not key.startswith(head)]
     wrong += [key for key in reshaped if not key.startswith(classifier)]
@@ -70,12 +82,7 @@ def build_model(
             f"checkpoint {checkpoint} does not fit this model: {len(wrong)} parameters are missing "
             f"or have another shape, such as {sorted(wrong)[0]}; does model_config describe the checkpoint?"
         )
-    new = sorted({*keys["missing_keys"], *reshaped})
-    groups = Counter(".".join(key.split(".")[:2]) for key in new)
-    summary = ", ".join(f"{name} ({count})" for name, count in sorted(groups.items())) or "none"
-    logger.info("from %s: new parameters and buffers: %s", checkpoint, summary)
-    logger.info("new: %s; not used: %s", ", ".join(new), ", ".join(sorted(keys["unexpected_keys"])) or "none")
-    return model
+    return sorted({*keys["missing_keys"], *reshaped})
 
 
 def _check_encoder(config: PretrainedConfig, fields: dict[str, Any], checkpoint: str) -> None:

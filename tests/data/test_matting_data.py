@@ -84,7 +84,7 @@ def test_a_missing_file_is_found_before_anything_is_listed(tmp_path):
 @pytest.mark.parametrize(
     ("line", "error", "text"),
     [
-        ('{"id": "a", "alpha": "gone.png"}', FileNotFoundError, "line 1: there is no file"),
+        ('{"id": "a", "alpha": "gone.png"}', FileNotFoundError, "line 1 names .*gone.png, which"),
         ("{", ValueError, "line 1 is not JSON"),
         ('{"alpha": 3}', ValueError, "line 1 must be an object of texts"),
     ],

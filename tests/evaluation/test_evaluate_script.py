@@ -8,6 +8,7 @@ import pytest
 from accelerate import Accelerator
 from interpreter import run_python
 from PIL import Image
+from published import save_model
 from tiny_segmentation import evaluate_segmentation, tiny_model, tiny_samples
 from transformers import SegformerImageProcessorPil
 
@@ -21,8 +22,7 @@ from sapa_hf.scripts import evaluate as evaluate_script
 def model_folder(tmp_path_factory):
     """A saved tiny model with its processor."""
     folder = tmp_path_factory.mktemp("model")
-    tiny_model().save_pretrained(folder)
-    SegformerImageProcessorPil(size={"height": 64, "width": 64}).save_pretrained(folder)
+    save_model(folder, tiny_model())
     return folder
 
 

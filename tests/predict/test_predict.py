@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from published import save_model
 from tiny_segmentation import tiny_model
-from transformers import SegformerImageProcessorPil
 
 from sapa_hf.load import load_model
 from sapa_hf.predict import find_images, load_predictor, predict_files
@@ -21,8 +21,7 @@ from sapa_hf.tasks.segmentation import SegmentationPredictor
 def model_folder(tmp_path_factory):
     """A saved tiny model with its processor."""
     folder = tmp_path_factory.mktemp("model")
-    tiny_model().save_pretrained(folder)
-    SegformerImageProcessorPil(size={"height": 64, "width": 64}).save_pretrained(folder)
+    save_model(folder, tiny_model())
     return folder
 
 

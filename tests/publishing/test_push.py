@@ -23,17 +23,8 @@ def test_push_uploads_the_checked_folder_and_its_card_names_the_commit(hub, tmp_
     (folder / "service_account.json").write_text("{}")
     (folder / "notes").mkdir()
     (folder / "notes" / "secret.json").write_text("{}")  # of a published kind, but not the folder's own
-    command = [
-        sys.executable,
-        "-m",
-        "sapa_hf.scripts.publish",
-        "--run",
-        run,
-        "--output_dir",
-        folder,
-        "--overwrite",
-    ]
-    command += ["--repo_id", "someone/tiny", "--push", "--private"]
+    command = [sys.executable, "-m", "sapa_hf.scripts.publish", "--run", run, "--output_dir", folder]
+    command += ["--overwrite", "--repo_id", "someone/tiny", "--push", "--private"]
     done = subprocess.run(
         command,
         env=hub.environment(tmp_path / "home"),

@@ -9,7 +9,7 @@ of any size needs their sums only, and those of several processes merge by a sum
 import evaluate
 import numpy as np
 
-from sapa_hf.metrics.running_metric import RunningMetric, metric_info
+from sapa_hf.metrics.running_metric import SummedMetric, metric_info
 
 _DESCRIPTION = """
 Errors and accuracies of estimated depth in metres, averaged per image and then over the images, as the NYU
@@ -91,8 +91,12 @@ def errors(means: np.ndarray) -> np.ndarray:
 
 
 @evaluate.utils.file_utils.add_start_docstrings(_DESCRIPTION, _KWARGS_DESCRIPTION)
-class Depth(RunningMetric):
+class Depth(SummedMetric):
     """Depth errors with constant memory; an image without a pixel to measure counts for nothing."""
+
+    # Row IMAGES: the nine errors summed over images, and the images; row PIXELS: the nine means summed over
+    # pixels, and the pixels.
+    shape = (2, len(KEYS) + 1)
 
     def __init__(
         self, *args, min_depth: float = 1e-3, max_depth: float = 10.0, crop: str | None = None, **kwargs
@@ -112,14 +116,6 @@ class Depth(RunningMetric):
         if options["crop"] is not None and options["crop"] not in CROPS:
             raise ValueError(f"crop must be None or one of {', '.join(CROPS)}, got {options['crop']!r}")
         return options
-
-    def _clear(self):
-        # Row IMAGES: the nine errors summed over images, and the images; row PIXELS: the nine means summed
-        # over pixels, and the pixels.
-        self.sums = np.zeros((2, len(KEYS) + 1))
-
-    def _is_empty(self):
-        return not self._images and not self.sums.any()
 
     def _checked(self, prediction, reference):
         """Return the pixels that count, (N,) float64 each, the predictions clamped."""
@@ -144,22 +140,6 @@ class Depth(RunningMetric):
             means = pixel_means(prediction, reference)
             self.sums[IMAGES] += (*errors(means), 1)
             self.sums[PIXELS] += (*means * reference.size, reference.size)
-
-    def merge(self, sums: np.ndarray):
-        """Add the sums of another process, or the total of several.
-
-        Args:
-            sums: (2, 10).
-
-        Raises:
-            ValueError: they have not this form.
-        """
-        sums = np.asarray(sums)
-        if sums.shape != self.sums.shape or not np.isfinite(sums).all():
-            raise ValueError(
-                f"sums must be finite numbers {self.sums.shape}, got {sums.dtype} of {sums.shape}"
-            )
-        self.sums += sums
 
     def _compute(self, average: str = "images") -> dict:
         if average not in ("images", "pixels"):

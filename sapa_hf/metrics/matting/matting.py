@@ -8,7 +8,7 @@ import evaluate
 import numpy as np
 
 from sapa_hf.metrics.matting.errors import UNKNOWN, matting_errors
-from sapa_hf.metrics.running_metric import RunningMetric, metric_info
+from sapa_hf.metrics.running_metric import SummedMetric, metric_info
 
 _DESCRIPTION = """
 Errors of alpha mattes in the unknown region of their trimaps, averaged over images, as the benchmark
@@ -39,19 +39,14 @@ TRIMAP_VALUES = (0, UNKNOWN, 255)
 
 
 @evaluate.utils.file_utils.add_start_docstrings(_DESCRIPTION, _KWARGS_DESCRIPTION)
-class Matting(RunningMetric):
+class Matting(SummedMetric):
     """Errors of mattes with constant memory."""
 
     inputs = ("predictions", "references", "trimaps")
+    shape = (len(KEYS) + 1,)  # the four errors, and the images with unknown pixels
 
     def _info(self):
         return metric_info(_DESCRIPTION, _KWARGS_DESCRIPTION, _CITATION, self.inputs)
-
-    def _clear(self):
-        self.sums = np.zeros(len(KEYS) + 1)  # the four errors, and the images with unknown pixels
-
-    def _is_empty(self):
-        return not self._images and not self.sums.any()
 
     def _checked(self, prediction, reference, trimap):
         """Return mattes in 0 to 1 as float64, and where the trimap is unknown."""
@@ -73,22 +68,6 @@ class Matting(RunningMetric):
     def _count(self, prediction, reference, unknown):
         if unknown.any():
             self.sums += (*matting_errors(prediction, reference, unknown), 1)
-
-    def merge(self, sums: np.ndarray):
-        """Add the sums of another process, or the total of several.
-
-        Args:
-            sums: (5,).
-
-        Raises:
-            ValueError: they have not this form.
-        """
-        sums = np.asarray(sums)
-        if sums.shape != self.sums.shape or not np.isfinite(sums).all():
-            raise ValueError(
-                f"sums must be finite numbers {self.sums.shape}, got {sums.dtype} of {sums.shape}"
-            )
-        self.sums += sums
 
     def _compute(self) -> dict:
         *totals, count = self.sums

@@ -75,12 +75,8 @@ def benchmark_model(
 
     inference = time_side_by_side(_bind(infer, contenders), rounds, device, "inference")
     rows = [
-        {
-            "model": name,
-            "inference_ms": inference[name],
-            "inference_ratio": inference[name] / inference[BASELINE],
-        }
-        for name in contenders
+        {"model": name, "inference_ms": time, "inference_ratio": time / inference[BASELINE]}
+        for name, time in inference.items()
     ]
     if training:
         steps = time_side_by_side(_bind(train, contenders), max(3, rounds // 2), device, "training step")

@@ -163,7 +163,7 @@ REASONS = {
         "neither the multiply-adds nor twice them, at either grid; the final version has the multiply-adds"
     ),
     "matting-a2u": Reason("neither 42C + 38 (21.7 K) nor, with the downsampling branch, 78C + 74 (40.2 K)"),
-    "matting-flops": Reason("not reproduced at any usual size: at 512 x 512 the network has 52.56 G"),
+    "matting-flops": Reason("at 512 x 512 the network has 52.56 G, and no usual size gives this"),
     "matting-index-flops": Reason(
         "the form with four blocks and twice the width would take twice this; with the plain width, 1 per "
         "cent more"

@@ -1,15 +1,13 @@
-"""Depth errors gathered over the images of one process and summed over all."""
+"""Depth errors gathered over images."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from sapa_hf.metrics import load_metric
+from ..summed_scores import SummedScores
 
 
-class DepthScores:
+class DepthScores(SummedScores):
     """Running scores of a depth data set.
 
     Args:
@@ -17,18 +15,8 @@ class DepthScores:
     """
 
     def __init__(self, options: Mapping | None = None):
-        self._metric = load_metric("depth", **(options or {}))
+        super().__init__("depth", **(options or {}))
 
     def add(self, prediction: np.ndarray, sample: dict) -> None:
         """Measure one image: depth (H, W) in metres against the sample's."""
         self._metric.add(prediction=prediction, reference=sample["labels"])
-
-    def reduce(self, reduce: Callable[[Tensor], Tensor], device: torch.device | str) -> None:
-        """Replace this process's sums by those over all processes."""
-        dtype = torch.float32 if torch.device(device).type == "mps" else torch.float64
-        sums = reduce(torch.tensor(self._metric.sums, dtype=dtype, device=device))
-        self._metric.sums = sums.double().cpu().numpy()
-
-    def results(self) -> dict:
-        """Compute the nine errors."""
-        return self._metric.compute()

@@ -92,8 +92,8 @@ class DepthTask(ImageTask):
 
     def __init__(self, arguments):
         super().__init__(arguments)
-        _check_keys("transform", arguments.data.transform, TRANSFORM_OPTIONS)
-        _check_keys("metric", arguments.evaluation.metric, set(self.scoring))
+        self.check_keys("transform", arguments.data.transform, TRANSFORM_OPTIONS)
+        self.check_keys("metric", arguments.evaluation.metric, self.scoring)
 
     @classmethod
     def inference(cls, processor: BaseImageProcessor | None, **options: Any) -> WholeDepth:
@@ -210,9 +210,3 @@ def freeze(model: PreTrainedModel, patterns: list[str]) -> None:
             raise ValueError(f"frozen: {pattern!r} is in no parameter's name of {type(model).__name__}")
         for parameter in found:
             parameter.requires_grad_(False)
-
-
-def _check_keys(name: str, options: dict, known: set[str]) -> None:
-    unknown = sorted(set(options) - known)
-    if unknown:
-        raise ValueError(f"{name} has no {', '.join(unknown)} for depth; it has {', '.join(sorted(known))}")

@@ -70,12 +70,7 @@ class MattingTask(ImageTask):
 
     def __init__(self, arguments: Arguments):
         super().__init__(arguments)
-        unknown = sorted(set(arguments.data.transform) - TRANSFORM_OPTIONS)
-        if unknown:
-            raise ValueError(
-                f"transform has no {', '.join(unknown)} for matting; it has "
-                f"{', '.join(sorted(TRANSFORM_OPTIONS))}"
-            )
+        self.check_keys("transform", arguments.data.transform, TRANSFORM_OPTIONS)
         if arguments.evaluation.eval_short_side is not None:
             raise ValueError(
                 "eval_short_side must be null for image-matting, got "
