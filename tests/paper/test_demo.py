@@ -1,11 +1,9 @@
 """The demonstration, cut short."""
 
-import numpy as np
 import pytest
 from PIL import Image
 
 from sapa_hf.paper.demo import STEPS, run_demo
-from sapa_hf.paper.demo.picture import busiest, compare, most_bordered
 
 SHORT = [
     "data_fields={options: {count: 4, eval_count: 2, size: 64}}",
@@ -38,15 +36,3 @@ def test_the_demo_scores_publishes_and_draws_and_can_be_run_again(tmp_path, caps
     (title,) = demo.scores
     assert title in printed
     assert demo.task("sapa-g").arguments.run.overwrite
-
-
-def test_the_picture_looks_closest_where_classes_meet():
-    labels = np.zeros((40, 60), np.uint8)
-    labels[20:28:2, 30:40] = 1
-    left, top, right, bottom = most_bordered(labels, 12)
-    assert right - left == bottom - top == 12
-    assert left <= 30 and right >= 40 and top <= 20 and bottom >= 27
-    assert busiest([np.zeros((40, 60), np.uint8), labels]) == 1
-    image = np.zeros((40, 60, 3), np.uint8)
-    picture = compare(image, labels, {"bilinear": labels, "SAPA-G": labels * 0}, {0: "wall", 1: "floor"})
-    assert picture.mode == "RGB" and picture.height > 2 * 384

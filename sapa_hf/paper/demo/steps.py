@@ -16,12 +16,18 @@ from sapa_hf.publishing import assemble_folder, check_folder, find_model, find_r
 from sapa_hf.tasks import DepthTask, Task, task_named
 from sapa_hf.tasks.depth import evaluate_constant_depth, mean_depth
 from sapa_hf.tasks.segmentation import evaluate_constant, most_common_label, overall_table
-from sapa_hf.training import Trainer, parse_arguments
+from sapa_hf.training import parse_arguments
 
-from .picture import busiest, compare
+from ..comparison import busiest, compare
+from .training import Job, train_side_by_side
 
-RECIPE, DEPTH_RECIPE = "segformer_tiny_scenes", "glpn_tiny_scenes"
+RUNS = {  # name -> recipe and upsampler
+    "bilinear": ("segformer_tiny_scenes", "bilinear"),
+    "sapa-g": ("segformer_tiny_scenes", "sapa-g"),
+    "depth": ("glpn_tiny_scenes", "sapa-g"),
+}
 UPSAMPLERS = {"bilinear": "SegFormer, bilinear upsampling", "sapa-g": "SegFormer, SAPA-G upsampling"}
+ONE_SEED = "one seed: a point or two between the networks may be chance"
 CAPTIONS = {"bilinear": "bilinear", "sapa-g": "SAPA-G"}
 
 
@@ -43,15 +49,19 @@ class Demo:
     depth_scores: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     places: dict[str, str] = field(default_factory=dict)
 
-    def run_folder(self, upsampler: str) -> Path:
-        """Name the run of an upsampler."""
-        return self.folder / f"run-{upsampler}"
+    def run_folder(self, run: str) -> Path:
+        """Name the folder of a training."""
+        return self.folder / f"run-{run}"
 
-    def task(self, upsampler: str, recipe: str = RECIPE, folder: Path | None = None) -> Task:
-        """Make the training task of an upsampler: one recipe, one seed, only the upsampler differs."""
+    def arguments(self, run: str) -> list[str]:
+        """Give the arguments of a training: one recipe and one seed, only the upsampler differs."""
+        recipe, upsampler = RUNS[run]
         settings = ["tracker=none", *self.overrides, f"upsampler={upsampler}", "overwrite=true"]
-        folder = folder or self.run_folder(upsampler)
-        arguments = parse_arguments([recipe, *settings, f"output_dir={folder}"])
+        return [recipe, *settings, f"output_dir={self.run_folder(run)}"]
+
+    def task(self, run: str) -> Task:
+        """Make the task of a training."""
+        arguments = parse_arguments(self.arguments(run))
         return task_named(arguments.run.task)(arguments)
 
     def samples(self, split: str) -> Samples:
@@ -69,14 +79,12 @@ def score_constant(demo: Demo) -> None:
     demo.scores[title] = evaluate_constant(test, label, **classes)
 
 
-def train_bilinear(demo: Demo) -> None:
-    """Train the plain model."""
-    _train(demo, "bilinear")
-
-
-def train_sapa(demo: Demo) -> None:
-    """Train the model with SAPA."""
-    _train(demo, "sapa-g")
+def train(demo: Demo) -> None:
+    """Train the plain model, the one with SAPA, and one of depth."""
+    steps = {run: demo.task(run).arguments.optimization.max_steps for run in RUNS}
+    train_side_by_side([Job(demo.arguments(run), demo.run_folder(run), steps[run]) for run in RUNS])
+    for upsampler, title in UPSAMPLERS.items():
+        demo.scores[title] = read_results(demo.run_folder(upsampler) / "results.json")["metrics"]
 
 
 def publish(demo: Demo) -> None:
@@ -91,7 +99,8 @@ def publish(demo: Demo) -> None:
 def draw(demo: Demo) -> None:
     """Draw the room with the most class borders, chosen by its labels alone."""
     test = demo.samples("test")
-    sample = test[busiest([test[index]["labels"] for index in range(len(test))])]
+    (index,) = busiest([test[index]["labels"] for index in range(len(test))])
+    sample = test[index]
     predictions = {}
     for upsampler in UPSAMPLERS:
         predictor = load_predictor(find_model(demo.run_folder(upsampler)))
@@ -101,11 +110,9 @@ def draw(demo: Demo) -> None:
     demo.places["picture"] = str(path)
 
 
-def train_depth(demo: Demo) -> None:
-    """Train a depth model on the same rooms, score it beside their mean depth, and draw it."""
-    folder = demo.folder / "run-depth"
-    task = demo.task("sapa-g", DEPTH_RECIPE, folder)
-    _run(task)
+def score_depth(demo: Demo) -> None:
+    """Score the depth model beside the mean depth of the rooms, and draw it."""
+    folder, task = demo.run_folder("depth"), demo.task("depth")
     spec, metric = task.spec, task.arguments.evaluation.metric
     train, test = (task.samples(spec, split) for split in (spec.train_split, spec.test_split))
     mean = mean_depth(train)
@@ -119,11 +126,10 @@ def train_depth(demo: Demo) -> None:
 # In this order; a step finds what it needs in the folder or in what earlier steps noted.
 STEPS: tuple[tuple[str, Callable[[Demo], None]], ...] = (
     ("Rendering rooms, scoring the most common class", score_constant),
-    ("Training a small SegFormer with bilinear upsampling", train_bilinear),
-    ("Training the same SegFormer with SAPA-G", train_sapa),
-    ("Publishing it, and loading it back in a bare interpreter", publish),
+    ("Training a small SegFormer, bilinear and with SAPA-G, and a small GLPN on depth, side by side", train),
+    ("Publishing the one with SAPA-G, and loading it back in a bare interpreter", publish),
     ("Drawing both", draw),
-    ("Training a small GLPN with SAPA-G on the rooms' depth", train_depth),
+    ("Scoring and drawing depth", score_depth),
 )
 
 
@@ -144,18 +150,8 @@ def run_demo(folder: str | Path = "demo", overrides: Sequence[str] = ()) -> Demo
     return demo
 
 
-def _train(demo: Demo, upsampler: str) -> None:
-    task = demo.task(upsampler)
-    _run(task)
-    demo.scores[UPSAMPLERS[upsampler]] = read_results(demo.run_folder(upsampler) / "results.json")["metrics"]
-
-
-def _run(task: Task) -> None:
-    if Trainer(task, task.arguments).train() is None:
-        raise KeyboardInterrupt  # the trainer was asked to stop, and so is the demonstration
-
-
 def _summary(demo: Demo) -> str:
     width = max(len(title) for title in demo.places)
     places = [f"{title.ljust(width)}  {place}" for title, place in demo.places.items()]
-    return "\n".join([overall_table(demo.scores), "", DepthTask.table(demo.depth_scores), "", *places])
+    scores = [overall_table(demo.scores), f"({ONE_SEED})"]
+    return "\n".join([*scores, "", DepthTask.table(demo.depth_scores), "", *places])

@@ -1,6 +1,6 @@
-"""The demonstration's picture: a room and its class maps, above a close look at where classes meet."""
+"""A picture that compares class maps of a photo: the whole, above a close look at where classes meet."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -12,9 +12,10 @@ CLOSE = 0.3  # share of the picture's shorter side that the close look shows
 FRAME = PAPER = (255, 255, 255)
 
 
-def busiest(maps: Sequence[np.ndarray]) -> int:
-    """Find the class map with the most borders."""
-    return int(np.argmax([_borders(labels).mean() for labels in maps]))
+def busiest(maps: Iterable[np.ndarray], count: int = 1) -> list[int]:
+    """Find the class maps with the most borders, the most first."""
+    shares = np.array([_borders(labels).mean() for labels in maps])
+    return np.argsort(-shares, kind="stable")[:count].tolist()
 
 
 def compare(
@@ -43,10 +44,16 @@ def compare(
         f"{title}, close": _enlarged(colourize(_crop(labels, box), colours)) for title, labels in maps.items()
     }
     legend = legend_for(list(maps.values()), id2label, colours)
-    above, below = with_legend(comparison_strip(whole, PANEL), legend), comparison_strip(close, PANEL)
-    canvas = Image.new("RGB", (above.width, above.height + below.height), PAPER)
-    canvas.paste(above, (0, 0))
-    canvas.paste(below, (0, above.height))
+    return stacked([with_legend(comparison_strip(whole, PANEL), legend), comparison_strip(close, PANEL)])
+
+
+def stacked(pictures: Sequence[Image.Image]) -> Image.Image:
+    """Set pictures below each other."""
+    size = max(picture.width for picture in pictures), sum(picture.height for picture in pictures)
+    canvas, top = Image.new("RGB", size, PAPER), 0
+    for picture in pictures:
+        canvas.paste(picture, (0, top))
+        top += picture.height
     return canvas
 
 
