@@ -3,7 +3,6 @@ import copy
 import pytest
 import torch
 import torch.nn.utils.prune
-from model_contract import _MainOutput
 from safetensors import safe_open
 from segmentation_contract import SegmentationContract
 from transformers import (
@@ -28,29 +27,6 @@ class TestSapaSegformer(SegmentationContract):
     model_class = SapaSegformerForSemanticSegmentation
     stride = 4
     tiny = TINY
-
-    @pytest.mark.slow
-    def test_onnx_gives_the_same(self, tmp_path):
-        """The contract's, with free batch and sizes: one export shows both."""
-        onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
-        model, dim = self.make(upsampler="sapa-b", upsampler_kernel_size=3), torch.export.Dim
-        sizes = {0: dim("batch"), 2: 32 * dim("height", max=64), 3: 32 * dim("width", max=64)}
-        path = str(tmp_path / "model.onnx")
-        torch.onnx.export(
-            _MainOutput(model, "logits"),
-            (self.images(2, (64, 96)),),
-            path,
-            dynamo=True,
-            dynamic_shapes={"pixel_values": sizes},
-            verbose=False,
-        )
-        session = onnxruntime.InferenceSession(path)
-        for batch, size in ((2, (64, 96)), (1, (32, 32)), (3, (96, 64))):
-            images = self.images(batch, size)
-            (output,) = session.run(None, {session.get_inputs()[0].name: images.numpy()})
-            torch.testing.assert_close(
-                torch.from_numpy(output), self.predict(model, images), rtol=1e-4, atol=1e-5
-            )
 
 
 @pytest.fixture

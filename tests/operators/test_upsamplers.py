@@ -236,14 +236,3 @@ def test_sharp_guide_keeps_the_features_edge_sharp_where_bilinear_blurs_it():
     outside = SAPA(2, 2, similarity="inner", border="mask")(guide, feature)
     smooth = build_upsampler("bilinear", 2, 2)(guide, feature)
     assert (outside - guide).abs().mean() < 0.5 * (smooth - guide).abs().mean()
-
-
-@pytest.mark.parametrize("name", ["carafe", "a2u", "dysample"])
-def test_exported_once_it_takes_any_batch_and_size(name):
-    upsampler = build_upsampler(name, 8, 8)
-    batch, height, width = (torch.export.Dim(dim, max=64) for dim in ("batch", "height", "width"))
-    free = {0: batch, 2: 2 * height, 3: 2 * width}, {0: batch, 2: height, 3: width}
-    maps = torch.randn(2, 8, 10, 6), torch.randn(2, 8, 5, 3)
-    exported = torch.export.export(upsampler, maps, dynamic_shapes=free).module()
-    others = torch.randn(3, 8, 8, 12), torch.randn(3, 8, 4, 6)
-    torch.testing.assert_close(exported(*others), upsampler(*others))
