@@ -4,7 +4,7 @@ PYTHON := $(VENV)/bin/python
 READY := $(VENV)/ready
 JOBS ?= auto
 
-.PHONY: demo test quick kernel benchmark lint types oldest format clean
+.PHONY: demo test quick kernel benchmark site lint types oldest format clean
 
 demo: $(READY)  ## train, score, publish, load back and draw a small SAPA model on rendered rooms
 	$(PYTHON) scripts/demo.py
@@ -20,6 +20,9 @@ kernel: $(READY)  ## compile the kernel for this machine (a C++ compiler; CUDA t
 
 benchmark: $(READY)  ## time the operator, the kernel and whole models side by side
 	$(PYTHON) scripts/benchmark.py
+
+site: $(READY)  ## the docs site, in build/site; a link that leads nowhere fails
+	$(PYTHON) -m mkdocs build --strict  # quiet, it would count no warning
 
 lint: $(READY)
 	$(VENV)/bin/ruff check .
@@ -45,5 +48,5 @@ $(READY): pyproject.toml constraints.txt
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
 		{ echo "Python 3.10 or newer is needed; python3 here is older." >&2; exit 1; }
 	test -x $(PYTHON) || python3 -m venv $(VENV)
-	$(PYTHON) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[train,kernels,test,dev]"
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[train,kernels,test,docs,dev]"
 	touch $@
