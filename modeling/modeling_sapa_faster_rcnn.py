@@ -50,6 +50,7 @@ class SapaFasterRcnnForObjectDetection(UpsamplingPreTrainedModel):
     config_class = SapaFasterRcnnConfig
     base_model_prefix = "detector"
     supports_gradient_checkpointing = False
+    sizes_follow_values = True  # of what it computes: it has as many boxes as it finds
     # torchvision's detection checkpoints have frozen normalisation, which does not count batches.
     _keys_to_ignore_on_load_missing = [r"num_batches_tracked"]
 

@@ -27,7 +27,10 @@ def count_model(model: PreTrainedModel, height: int = 512, width: int = 512) -> 
     """
     whole, upsamplers = _measure(model, _image(model, height, width))
     plain = whole
-    if upsamplers:
+    if upsamplers and getattr(model, "sizes_follow_values", False):  # another's regions would be others
+        added = sum(upsamplers.values(), Cost(0, 0))
+        plain = Cost(whole.parameters - added.parameters, whole.multiply_adds - added.multiply_adds)
+    elif upsamplers:
         config = copy.deepcopy(model.config)
         config.upsampler = "bilinear"
         with torch.device("meta"):  # shapes are all that counts

@@ -8,6 +8,7 @@ from typing import Any
 from .ade20k import ADE20K
 from .alphamatting import ALPHAMATTING
 from .camvid import CAMVID
+from .coco_detection import COCO_DETECTION
 from .collate import collate
 from .composition_1k import COMPOSITION_1K
 from .custom import CUSTOM
@@ -20,6 +21,7 @@ from .decode import (
     decode_trimap,
 )
 from .depth_transform import DepthTransform
+from .detection_transform import DetectionTransform
 from .labels import check_labels, reduce_labels
 from .load import load_split
 from .matting_transform import MattingTransform
@@ -32,7 +34,8 @@ from .survey import survey_split
 from .transforms import SegmentationTransform
 
 SPECS = {
-    spec.name: spec for spec in (ADE20K, CAMVID, NYU_DEPTH_V2, ALPHAMATTING, COMPOSITION_1K, SCENES, CUSTOM)
+    spec.name: spec
+    for spec in (ADE20K, CAMVID, NYU_DEPTH_V2, ALPHAMATTING, COMPOSITION_1K, COCO_DETECTION, SCENES, CUSTOM)
 }
 
 __all__ = [
@@ -40,6 +43,7 @@ __all__ = [
     "BadSampleError",
     "DatasetSpec",
     "DepthTransform",
+    "DetectionTransform",
     "MattingTransform",
     "OnBad",
     "Samples",

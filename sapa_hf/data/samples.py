@@ -10,6 +10,7 @@ import datasets
 import numpy as np
 import torch
 
+from .boxes import read_boxes
 from .composition import compose, read_parts
 from .decode import BadSampleError, decode_alpha, decode_depth, decode_image, decode_mask, decode_trimap
 from .labels import check_labels, reduce_labels
@@ -17,7 +18,7 @@ from .spec import DatasetSpec
 
 logger = logging.getLogger(__name__)
 
-Target = Literal["labels", "depth", "alpha"]
+Target = Literal["labels", "depth", "alpha", "boxes"]
 OnBad = Literal["raise", "skip"]
 Transform = Callable[[np.ndarray, np.ndarray, np.random.Generator], tuple[np.ndarray, np.ndarray]]
 
@@ -29,13 +30,14 @@ class Samples(torch.utils.data.Dataset):
     skipped; with a transform, of id, pixel_values (3, h, w) float32, labels (h, w) and skipped. `labels` are
     classes (uint8, int64 after a transform), with target="depth" metres (float32), or with target="alpha"
     mattes (uint8), where compositions are known (H, W, 7) with foreground and background; the image then has
-    its trimap as fourth channel, where there is one. `skipped` counts the unreadable rows passed over to get
-    here.
+    its trimap as fourth channel, where there is one. With target="boxes" they are (n, 7), see `read_boxes`; a
+    transform makes of them (n, 5) and keeps the photo's size. `skipped` counts the unreadable rows passed
+    over to get here.
 
     Args:
         dataset: A split from `load_split`.
         spec: The data set's description.
-        target: "labels", "depth" or "alpha".
+        target: "labels", "depth", "alpha" or "boxes".
         transform: Called as transform(image, labels, rng); rng depends on (seed, epoch, index) only.
         seed: Of the transform's draws.
         on_bad: At an unreadable row, "raise", or "skip" to the next row. Labels that contradict the spec
@@ -108,7 +110,7 @@ def make_sample(
     if target == "alpha" and spec.trimap_column and row[spec.trimap_column] is not None:
         trimap = decode_trimap(row[spec.trimap_column], f"{name}, {spec.trimap_column}")
         image = join_trimap(image, trimap, name)  # (H, W, 4)
-    if image.shape[:2] != labels.shape[:2]:
+    if target != "boxes" and image.shape[:2] != labels.shape[:2]:
         raise BadSampleError(
             f"{name}: the photo is {image.shape[1]}x{image.shape[0]} and its {target} "
             f"{labels.shape[1]}x{labels.shape[0]} (width x height, EXIF orientation applied); they must "
@@ -134,6 +136,8 @@ def check_choices(spec: DatasetSpec, target: str, on_bad: str) -> None:
         )
     if target == "alpha" and spec.alpha_column is None:
         raise ValueError(f"the data set {spec.name!r} names no alpha_column")
+    if target == "boxes" and spec.objects_column is None:
+        raise ValueError(f"the data set {spec.name!r} names no objects_column")
 
 
 def read_labels(row: dict[str, Any], spec: DatasetSpec, name: str) -> np.ndarray:
@@ -160,6 +164,7 @@ READERS: dict[str, Callable[[dict[str, Any], DatasetSpec, str], np.ndarray]] = {
     "labels": read_labels,
     "depth": read_depth,
     "alpha": read_alpha,
+    "boxes": read_boxes,
 }
 
 

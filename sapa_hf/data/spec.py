@@ -36,6 +36,8 @@ class DatasetSpec:
         foreground_column: Column of the pictures that are laid over those of `background_column` by their
             mattes; then the photo is that composition, and `image_column` is not read.
         background_column: See `foreground_column`.
+        objects_column: Column of the objects: bbox (x, y, width, height in pixels), category, and perhaps
+            area and iscrowd; None where there are none.
         frame: (left, top, right, bottom) to train on of a 640 x 480 photo, where photos have a white frame;
             see `DepthTransform`. None keeps all.
         depth_metric: What the benchmark fixes of the depth metric: min_depth, max_depth, crop.
@@ -61,6 +63,7 @@ class DatasetSpec:
     trimap_column: str | None = None
     foreground_column: str | None = None
     background_column: str | None = None
+    objects_column: str | None = None
     frame: tuple[int, int, int, int] | None = None
     depth_metric: dict[str, Any] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
@@ -114,7 +117,7 @@ class DatasetSpec:
         """The columns that are read, in a fixed order."""
         image = self.image_column if self.foreground_column is None else None
         named = (self.id_column, image, self.label_column, self.depth_column, self.alpha_column)
-        named += (self.trimap_column, self.foreground_column, self.background_column)
+        named += (self.trimap_column, self.foreground_column, self.background_column, self.objects_column)
         return [column for column in named if column is not None]
 
 

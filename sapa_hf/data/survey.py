@@ -36,7 +36,7 @@ def survey_split(
     Args:
         dataset: The split, from `load_split`; of a stream the first 32 rows are looked at.
         spec: Its description.
-        target: "labels", "depth" or "alpha".
+        target: "labels", "depth", "alpha" or "boxes".
         on_bad: At an unreadable row, "raise" or "skip" it.
         train: Whether the split is trained on: then each class is expected to occur.
         limit: Only the first rows will be used, this many; None for all.
@@ -50,8 +50,14 @@ def survey_split(
         "labels": partial(_label_counts, spec=spec),
         "depth": partial(_depth_counts, depth_range=depth_range),
         "alpha": _alpha_counts,
+        "boxes": _box_counts,
     }
-    column = {"labels": spec.label_column, "depth": spec.depth_column, "alpha": spec.alpha_column}[target]
+    column = {
+        "labels": spec.label_column,
+        "depth": spec.depth_column,
+        "alpha": spec.alpha_column,
+        "boxes": spec.objects_column,
+    }[target]
     rows, error, found = 0, None, 0
     for name, row in _rows(dataset.select_columns([column]), limit):
         try:
@@ -72,8 +78,10 @@ def survey_split(
         _judge_labels(found, spec, where, train, certain)
     elif target == "depth":
         _judge_depth(found, depth_range, where, certain)
-    else:
+    elif target == "alpha":
         _judge_alpha(found, where, certain)
+    elif certain and not found:
+        raise ValueError(f"{where} has no box to learn or measure; check objects_column")
 
 
 def _rows(dataset, limit: int | None) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -114,6 +122,10 @@ def _depth_counts(depth: np.ndarray, depth_range: tuple[float, float]) -> np.nda
 def _alpha_counts(alpha: np.ndarray) -> np.ndarray:
     """Count the pixels of background, and all others: (2,)."""
     return np.array([(alpha == 0).sum(), (alpha > 0).sum()])
+
+
+def _box_counts(boxes: np.ndarray) -> int:
+    return len(boxes)
 
 
 def _judge_labels(found: np.ndarray, spec: DatasetSpec, where: str, train: bool, certain: bool) -> None:

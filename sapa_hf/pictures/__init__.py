@@ -1,5 +1,6 @@
-"""Pictures: palette, overlays with a legend, depth with a scale, comparison strips, scores as bars."""
+"""Pictures: palette, overlays with a legend, boxes, depth with a scale, comparison strips, scores as bars."""
 
+from .boxes import draw_boxes
 from .checkerboard import over_checkerboard
 from .class_bars import class_bars
 from .depth_map import colourize_depth, depth_range, with_depth_scale
@@ -14,6 +15,7 @@ __all__ = [
     "colourize_depth",
     "comparison_strip",
     "depth_range",
+    "draw_boxes",
     "legend_for",
     "over_checkerboard",
     "overlay",

@@ -17,6 +17,15 @@ class Absent(importlib.abc.MetaPathFinder):
             raise ModuleNotFoundError(f"No module named {name!r}: the folder must stand alone", name=name)
 
 
+def flattened(output):
+    """Give a model's first output as one tensor; detection has several for each image."""
+    import torch
+
+    if isinstance(output, torch.Tensor):
+        return output.contiguous()
+    return torch.cat([part.float().flatten() for image in output for part in image.values()])
+
+
 def main(folder: str, source: str, target: str) -> None:
     """Load config, processor and both auto classes of the model, and save their outputs for one input."""
     sys.meta_path.insert(0, Absent())
@@ -32,7 +41,7 @@ def main(folder: str, source: str, target: str) -> None:
         model = getattr(transformers, auto_class).from_pretrained(folder, trust_remote_code=True)
         model = model.float().eval()  # whichever precision the weights are stored in
         with torch.no_grad():
-            outputs[auto_class] = model(pixels)[0].contiguous()
+            outputs[auto_class] = flattened(model(pixels)[0])
     save_file(outputs, target)
 
 

@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from sapa_hf.modeling import use_backend
 
 from ..load import load_model
+from .bare_load import flattened
 
 TOLERANCE = 1e-6  # of the largest output; usually the outputs are equal, but sums may be split otherwise
 SECONDS = 600
@@ -33,8 +34,10 @@ def check_folder(folder: str | Path) -> float:
     channels = getattr(model.config, "num_channels", 3)
     pixels = torch.randn(1, channels, 64, 96, generator=torch.Generator().manual_seed(0))
     with torch.no_grad(), use_backend("plain"):
-        expected = model(pixels)[0]
+        expected = flattened(model(pixels)[0])
     found = run_alone(folder, pixels)
+    if any(output.shape != expected.shape for output in found.values()):
+        raise RuntimeError(f"{folder}, loaded without sapa_hf, gives outputs of other sizes than the model.")
     difference = max((output - expected).abs().max().item() for output in found.values())
     tolerance = TOLERANCE * max(1.0, expected.abs().max().item())
     if not difference <= tolerance:  # nan agrees with nothing

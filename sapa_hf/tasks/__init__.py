@@ -3,6 +3,7 @@
 from .architecture import Architecture, Figure
 from .base import Task
 from .depth import DepthTask
+from .detection import DetectionTask
 from .images import ImageTask
 from .matting import MattingTask
 from .registry import (
@@ -17,13 +18,14 @@ from .registry import (
 )
 from .segmentation import SegmentationTask
 
-for _task in (DepthTask, MattingTask, SegmentationTask):
+for _task in (DepthTask, DetectionTask, MattingTask, SegmentationTask):
     register_task(_task)
 
 __all__ = [
     "TASKS",
     "Architecture",
     "DepthTask",
+    "DetectionTask",
     "Figure",
     "ImageTask",
     "MattingTask",

@@ -33,7 +33,7 @@ class ImageTask(Task):
     """A task whose samples are photos with a map of the same size.
 
     Attributes:
-        target: which map, "labels" or "depth".
+        target: what is learnt, see `Samples`.
     """
 
     target: ClassVar[Target]

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import gather_object
+from accelerate.utils import gather_object, send_to_device
 from torch import Tensor, nn
 from torch.optim import Optimizer
+
+NOT_FOR_THE_MODEL = ("ids", "skipped")  # of a batch
 
 
 class NonFiniteError(RuntimeError):
@@ -44,7 +46,7 @@ def training_step(
         accelerator: that prepared the model and the optimizer.
         model: whose forward takes the tensors of a batch and gives an output with a mean `loss`.
         optimizer: stepped and zeroed here.
-        batches: this rank's micro-batches; tensors in them go to the model, `ids` and `skipped` do not.
+        batches: this rank's micro-batches; all in them but `ids` and `skipped` goes to the model.
         weight: how much a micro-batch counts, such as its valid pixels.
         max_grad_norm: clips the gradient of the whole step; None never clips.
         stop: whether this rank was asked to stop; every rank learns of it at the same step.
@@ -62,7 +64,8 @@ def training_step(
     for number, (batch, share) in enumerate(zip(batches, weights, strict=True)):
         last = number == len(batches) - 1
         with nullcontext() if last else accelerator.no_sync(model):
-            inputs = {k: v.to(accelerator.device) for k, v in batch.items() if isinstance(v, Tensor)}
+            inputs = {key: value for key, value in batch.items() if key not in NOT_FOR_THE_MODEL}
+            inputs = send_to_device(inputs, accelerator.device)
             # DDP averages gradients over the ranks, the weighted mean wants their sum: hence num_processes.
             loss = model(**inputs).loss * (share * accelerator.num_processes / total)
             accelerator.backward(loss)
