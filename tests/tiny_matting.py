@@ -6,7 +6,6 @@ MATTING = [
     "dataset=alphamatting",
     "data_fields={}",
     "model_config={hidden_sizes: [8, 8, 12, 16], depths: [1, 1, 1], dropout: 0.1}",
-    "eval_short_side=null",
     "crop_size=32",
     "transform={trimap: [1, 5]}",
     "pictures=1",

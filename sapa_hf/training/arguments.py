@@ -46,8 +46,8 @@ class DataArguments:
     num_workers: int = setting(
         0, "processes that read and transform images, per rank", AT_LEAST_0, affects="nothing"
     )
-    crop_size: int = setting(512, "height of the training crop, pixels", POSITIVE)
-    crop_width: int | None = setting(None, "its width; null is a square crop", POSITIVE)
+    crop_size: int = setting(512, "height of the training crop, pixels", POSITIVE, by_task=True)
+    crop_width: int | None = setting(None, "its width; null is a square crop", POSITIVE, by_task=True)
     base_size: list[int] = setting(
         [2048, 512], "long and short side an image is fitted into at scale 1", SIDES, by_task=True
     )
@@ -56,7 +56,7 @@ class DataArguments:
     )
     cat_max_ratio: float = setting(0.75, "largest share of one class in a crop", SHARE_ABOVE_0, by_task=True)
     flip: float = setting(0.5, "probability of a left-right flip", SHARE)
-    photometric: bool = setting(True, "random changes of the colours")
+    photometric: bool = setting(True, "random changes of the colours", by_task=True)
     transform: dict[str, Any] = setting(
         {},
         "depth, matting: more about the transform, such as {crop_size: [416, 544], rotation: 2.5}",
@@ -137,7 +137,9 @@ class EvaluationArguments:
     eval_limit: int | None = setting(
         None, "score only so many images while training", POSITIVE, affects="results"
     )
-    eval_short_side: int | None = setting(512, "short side images are resized to; null keeps", POSITIVE)
+    eval_short_side: int | None = setting(
+        512, "short side images are resized to; null keeps", POSITIVE, by_task=True
+    )
     eval_max_side: int = setting(2048, "longest side after that resize", POSITIVE, by_task=True)
     eval_multiple: int = setting(32, "sides are rounded to multiples of this", POSITIVE, by_task=True)
     metric: dict[str, Any] = setting(

@@ -150,7 +150,7 @@ def test_plan_goes_seed_by_seed_and_refuses_wrong_settings_before_training(tmp_p
         plan_runs(TINY, "upsampler_kernel_size", ["3", "4"], [0], tmp_path)
     with pytest.raises(
         ValueError,
-        match="task must be one of depth-estimation, image-matting, image-segmentation, got 'depht'",
+        match="task must be one of .*, got 'depht'",
     ):
         plan_runs([*TINY, "task=depht"], "upsampler", ["bilinear"], [0], tmp_path)
     with pytest.raises(ValueError, match="variants must be listed, each once; got bilinear, bilinear"):
@@ -201,7 +201,7 @@ def test_finished_runs_are_left_alone_and_missing_ones_are_made_up(study):
 def test_finished_run_with_other_settings_is_not_taken_for_this_studys(study):
     folder, _ = study
     runs = plan_runs([*TINY, "learning_rate=0.5"], "upsampler", ["bilinear"], [0], folder)
-    with pytest.raises(ValueError, match=r"other settings \(learning_rate 0.008, now 0.5\)"):
+    with pytest.raises(ValueError, match=r"other settings \(learning_rate 0.003, now 0.5\)"):
         finish_runs(runs)
     with pytest.raises(ValueError, match="other settings"):
         read_runs(runs)  # nor is it reported as if it were

@@ -27,7 +27,6 @@ DETECTION = [
     "task=object-detection",
     "dataset=coco_detection",
     "model_config={backbone: resnet18, trainable_layers: 5, shortest_edge: 64, longest_edge: 96}",
-    "eval_short_side=null",
     "batch_size=2",
     "max_steps=12",
     "eval_steps=12",

@@ -171,7 +171,7 @@ def test_its_card_s_example_runs_and_the_folder_stands_alone(run, tmp_path, monk
 @pytest.mark.parametrize(
     ("setting", "text"),
     [
-        ("eval_short_side=64", "eval_short_side must be null for image-matting, got 64"),
+        ("eval_short_side=64", "`eval_short_side` applies only to depth-estimation and image-segmentation"),
         (
             "transform={gamma: [1, 1]}",
             "transform has no gamma for image-matting; it has rotation, shear, trimap, zoom",

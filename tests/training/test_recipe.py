@@ -1,7 +1,7 @@
 import pytest
 import yaml
 
-from sapa_hf.tasks import TASKS, DepthTask, SegmentationTask
+from sapa_hf.tasks import TASKS, DepthTask, DetectionTask, SegmentationTask
 from sapa_hf.training import as_settings, parse_arguments, recipe_names
 from sapa_hf.training.arguments import ABOUT, FIELDS
 from sapa_hf.training.recipe import write_recipe
@@ -130,6 +130,7 @@ def test_the_arguments_know_which_keys_were_given(recipe):
         (DepthTask, "scale=[0.5, 2]", "`scale` applies only to image-segmentation; the task is depth-estima"),
         (DepthTask, "base_size=[64, 64]", "`base_size` applies only to image-segmentation"),
         (DepthTask, "cat_max_ratio=1", "`cat_max_ratio` applies only to image-segmentation"),
+        (DetectionTask, "crop_size=64", "`crop_size` applies only to depth-estimation and image-mat"),
         (DepthTask, "eval_multiple=32", "`eval_multiple` applies only to image-segmentation"),
     ],
 )

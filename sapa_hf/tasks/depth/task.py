@@ -61,7 +61,18 @@ class DepthTask(ImageTask):
             key_mapping={"^segformer.": "glpn."},
         ),
     }
-    keys = frozenset({"architecture", "frozen", "metric", "transform"})
+    keys = frozenset(
+        {
+            "architecture",
+            "crop_size",
+            "crop_width",
+            "eval_short_side",
+            "frozen",
+            "metric",
+            "photometric",
+            "transform",
+        }
+    )
     figures = (
         Figure("abs_rel", "abs_rel", lower_is_better=True),
         Figure("rmse", "rmse", "m", digits=3, lower_is_better=True),

@@ -51,7 +51,7 @@ class MattingTask(ImageTask):
             key_mapping=resnet34_names(),
         ),
     }
-    keys = frozenset({"architecture", "transform"})
+    keys = frozenset({"architecture", "crop_size", "crop_width", "photometric", "transform"})
     figures = (
         Figure("sad", "SAD", digits=3, lower_is_better=True),
         Figure("mse", "MSE", lower_is_better=True),
@@ -71,11 +71,6 @@ class MattingTask(ImageTask):
     def __init__(self, arguments: Arguments):
         super().__init__(arguments)
         self.check_keys("transform", arguments.data.transform, TRANSFORM_OPTIONS)
-        if arguments.evaluation.eval_short_side is not None:
-            raise ValueError(
-                "eval_short_side must be null for image-matting, got "
-                f"{arguments.evaluation.eval_short_side}: mattes are scored at the photos' own size"
-            )
 
     @classmethod
     def inference(cls, processor: BaseImageProcessor | None, **options: Any) -> WholeMatte:

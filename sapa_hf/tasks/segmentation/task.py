@@ -47,8 +47,12 @@ class SegmentationTask(ImageTask):
             "base_size",
             "cat_max_ratio",
             "class_weights",
+            "crop_size",
+            "crop_width",
             "eval_max_side",
             "eval_multiple",
+            "eval_short_side",
+            "photometric",
             "scale",
         }
     )
