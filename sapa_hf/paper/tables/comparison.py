@@ -27,7 +27,7 @@ class Comparison:
         upsampler: The row.
         parameters: True for the column of parameters, False for FLOPs.
         figure: What is printed; None if nothing is, or if it is not on record.
-        counted: Our count, in parameters or multiply-adds; None for a model that is none of ours.
+        counted: Our count, in parameters or multiply-adds; None for a model that is not built here.
         explained: What the figure's reason makes of it, where that is a formula.
         mark: The tick.
     """

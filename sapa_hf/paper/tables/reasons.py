@@ -175,5 +175,5 @@ REASONS = {
     "other-counter": Reason(
         "counted by another tool, which takes more than products and convolutions for multiply-adds"
     ),
-    "not-built": Reason("the model itself is none of ours: only what is added is counted"),
+    "not-built": Reason("the model as a whole is not built here: only what is added is counted"),
 }

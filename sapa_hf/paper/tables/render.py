@@ -25,7 +25,7 @@ ABOUT = (
     "are, at the places where the papers put them. Of the first version those figures are on record that "
     "differ from the final ones; the others are taken to be the same.",
     "Marks: ✓ counting gives the printed digits; (✓) it does not, but the reason below the table is a "
-    "formula that does; ✗ not reproduced; none: the model is none of ours, or no figure is on record.",
+    "formula that does; ✗ not reproduced; none: the model is not built here, or no figure is on record.",
 )
 Rows = list[tuple[Comparison, Comparison]]
 
@@ -52,7 +52,7 @@ def render(version: str = "both") -> str:
 
 def _summary(compared: dict[str, list[tuple[Table, Rows]]]) -> str:
     """Count the marks of each version."""
-    header = ["printed figures", "all", *(mark.value for mark in Mark if mark.value), "none of ours"]
+    header = ["printed figures", "all", *(mark.value for mark in Mark if mark.value), "not built"]
     lines = []
     for name, tables in compared.items():
         cells = [cell for _, rows in tables for row in rows for cell in row]

@@ -53,7 +53,7 @@ class Host:
         size: Height and width of the input that FLOPs are counted at.
         sites: Its upsampling steps.
         baseline: The upsampler that the other rows are added to.
-        build: Makes the model with an upsampler and d; None if it is none of ours, and only its sites count.
+        build: Makes the model with an upsampler and d; None where only its sites count.
         remark: What the rows do not say.
     """
 
