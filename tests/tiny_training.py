@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -57,6 +58,25 @@ class KilledTask(SegmentationTask):
         if self.steps == int(os.environ.get("KILL_AT", 0)):
             os.kill(os.getpid(), 9)
         return super().weight(batch)
+
+
+def check_resume(uninterrupted, folder, *settings, task, step):
+    """Stop a run in its fourth step, as a scheduler does, go on, and find an uninterrupted run's weights."""
+
+    class Stopping(task):
+        def weight(self, batch):
+            self.steps = getattr(self, "steps", 0) + 1
+            if self.steps == 4:
+                os.kill(os.getpid(), signal.SIGTERM)
+            return super().weight(batch)
+
+    train(folder, *settings, task=Stopping)
+    assert not (Path(folder) / "results.json").exists()
+    train(folder, *settings, "resume=true", task=task)
+    found, expected = weights(folder, step), weights(uninterrupted, step)
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        assert torch.equal(found[name], value), name
 
 
 def log_lines(output_dir):

@@ -3,16 +3,13 @@
 import torchvision_on_cpu  # noqa: F401  # before torchvision
 
 # isort: split
-import os
-import signal
 
 import numpy as np
 import pytest
-import torch
 from boxes_scenes import rectangles, write_boxes
 from huggingface_hub import ModelCard
 from PIL import Image
-from tiny_training import log_lines, train, weights
+from tiny_training import check_resume, log_lines, train
 
 import sapa_hf.publishing.card
 from sapa_hf import SapaFasterRcnnForObjectDetection
@@ -78,22 +75,8 @@ def test_the_loss_falls_and_the_run_leaves_models_results_and_pictures(run):
     assert model.config.id2label == {0: "tall", 1: "wide"}
 
 
-class _Stopping(DetectionTask):
-    """Asks to be stopped in its fourth step, as a scheduler does."""
-
-    def weight(self, batch):
-        self.steps = getattr(self, "steps", 0) + 1
-        if self.steps == 4:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return super().weight(batch)
-
-
 def test_a_resumed_run_equals_one_without_interruption(run, data, tmp_path):
-    train(tmp_path, *DETECTION, f"data_path={data}", task=_Stopping)
-    assert not (tmp_path / "results.json").exists()
-    train(tmp_path, *DETECTION, f"data_path={data}", "resume=true", task=DetectionTask)
-    for name, value in weights(run[0], 12).items():
-        assert torch.equal(weights(tmp_path, 12)[name], value), name
+    check_resume(run[0], tmp_path, *DETECTION, f"data_path={data}", task=DetectionTask, step=12)
 
 
 def test_a_saved_model_is_scored_as_its_run_was(run, data, tmp_path):

@@ -1,8 +1,6 @@
 """Depth runs through the same loop as segmentation: train, resume, results, prediction, evaluation."""
 
 import json
-import os
-import signal
 
 import datasets
 import numpy as np
@@ -11,7 +9,7 @@ import torch
 import yaml
 from PIL import Image
 from tiny_depth import BTS, GLPN, OPTIONS
-from tiny_training import train, weights
+from tiny_training import check_resume, train
 from transformers import AutoModelForDepthEstimation, SegformerConfig, SegformerForImageClassification
 
 from sapa_hf import SapaBtsForDepthEstimation, SapaGlpnForDepthEstimation
@@ -46,22 +44,7 @@ def test_a_run_leaves_models_results_and_pictures(run):
 
 
 def test_a_resumed_run_equals_one_without_interruption(run, tmp_path):
-    folder, _ = run
-    train(tmp_path, *GLPN, "max_steps=6", "pictures=0", task=_Stopping)
-    assert not (tmp_path / "results.json").exists()
-    train(tmp_path, *GLPN, "resume=true", "pictures=0", task=DepthTask)
-    for name, value in weights(folder, 6).items():
-        assert torch.equal(weights(tmp_path, 6)[name], value), name
-
-
-class _Stopping(DepthTask):
-    """Asks to be stopped in its fourth step, as a scheduler does."""
-
-    def weight(self, batch):
-        self.steps = getattr(self, "steps", 0) + 1
-        if self.steps == 4:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return super().weight(batch)
+    check_resume(run[0], tmp_path, *GLPN, "pictures=0", task=DepthTask, step=6)
 
 
 def test_predict_writes_millimetres_and_a_picture_with_a_scale(run, tmp_path):

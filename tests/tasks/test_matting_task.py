@@ -1,8 +1,5 @@
 """Matting runs through the same loop as the other tasks: train, resume, results, prediction, publishing."""
 
-import os
-import signal
-
 import numpy as np
 import pytest
 import torch
@@ -10,7 +7,7 @@ from huggingface_hub import ModelCard
 from matting_scenes import disc, trimap_of, write_adobe, write_parquet
 from PIL import Image
 from tiny_matting import MATTING
-from tiny_training import train, weights
+from tiny_training import check_resume, train
 from transformers import AutoImageProcessor, AutoModelForImageMatting
 
 import sapa_hf.publishing.card
@@ -49,22 +46,8 @@ def test_a_run_leaves_models_results_and_pictures(run):
     )
 
 
-class _Stopping(MattingTask):
-    """Asks to be stopped in its fourth step, as a scheduler does."""
-
-    def weight(self, batch):
-        self.steps = getattr(self, "steps", 0) + 1
-        if self.steps == 4:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return super().weight(batch)
-
-
 def test_a_resumed_run_equals_one_without_interruption(run, data, tmp_path):
-    train(tmp_path, *MATTING, f"data_path={data}", task=_Stopping)
-    assert not (tmp_path / "results.json").exists()
-    train(tmp_path, *MATTING, f"data_path={data}", "resume=true", task=MattingTask)
-    for name, value in weights(run[0], 6).items():
-        assert torch.equal(weights(tmp_path, 6)[name], value), name
+    check_resume(run[0], tmp_path, *MATTING, f"data_path={data}", task=MattingTask, step=6)
 
 
 def test_compositions_are_learnt_with_their_colours(tmp_path):
