@@ -26,6 +26,9 @@ class RecordedStage(SegformerStage):
 
     transformers' own recording takes a lock, which torch.compile(fullgraph=True) cannot trace, and stops when
     sharding changes the encoder's class. An input has also what a hook made of the output before.
+
+    Its output is a map in the order of the embedding's weights. transformers always copies it to
+    channels-first order; a convolution whose weights are channels-last would copy it back.
     """
 
     def forward(
@@ -34,7 +37,12 @@ class RecordedStage(SegformerStage):
         """Map (B, Cin, H, W) to (B, Cout, H / stride, W / stride)."""
         if stage_inputs is not None:
             stage_inputs.maps.append(hidden_states)
-        return super().forward(hidden_states, **kwargs)
+        tokens, height, width = self.patch_embeddings(hidden_states)
+        for block in self.blocks:
+            tokens = block(tokens, height, width, **kwargs)
+        output = self.layer_norm(tokens).transpose(1, 2).unflatten(2, (height, width))
+        weight = self.patch_embeddings.proj.weight
+        return output if weight.is_contiguous(memory_format=torch.channels_last) else output.contiguous()
 
 
 class SapaSegformerForSemanticSegmentation(EncoderPreTrainedModel):

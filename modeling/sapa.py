@@ -112,47 +112,56 @@ class SAPA(GuidedUpsampler):
         self.check_maps(guide, feature, value)
         query, key = self.query_and_key(guide, feature)
         value = feature if value is None else value
-        run = self.affiliation if self.normalization == "softmax" else affiliate  # no kernel has the others
-        output = run(
-            query,
-            key,
-            value.permute(0, 2, 3, 1),
-            self.kernel_size,
-            self.border,
-            self.normalization,
-            bias=self._bias(guide, feature),
-        )  # (B, H', W', C)
-        return output.permute(0, 3, 1, 2)
+        return self.assemble(query, key, value.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
     def kernels(self, guide: torch.Tensor, feature: torch.Tensor) -> torch.Tensor:
         """Give the upsampling kernels, (B, H', W', K * K)."""
         self.check_maps(guide, feature)
         query, key = self.query_and_key(guide, feature)
-        bias = self._bias(guide, feature)
+        bias = self._bias(query, key)
         return affiliation_weights(query, key, self.kernel_size, self.border, self.normalization, bias)
 
     def query_and_key(self, guide: torch.Tensor, feature: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Embed both maps: (B, Cg, H', W') and (B, Cf, H, W) -> (B, H', W', d) and (B, H, W, d)."""
         guide, feature = guide.permute(0, 2, 3, 1), feature.permute(0, 2, 3, 1)
-        size = guide.shape[1:3]
-        query, key = self.norm_guide(guide), self.norm_feature(feature)
         if self.similarity == "inner":
-            return query, key
-        query = self.query_guide(query)  # (B, H', W', d)
-        if self.similarity == "gated":
-            gate = torch.sigmoid(self.gate(key))  # (B, H, W, 1)
-            # Projected before it is enlarged: the same numbers, at 1 / s^2 of the arithmetic.
-            from_feature = (1 - gate) * self.query_feature(feature)
-            query = nearest(gate, size) * query + nearest(from_feature, size)
-        elif self.similarity == "addition":
-            query = query + nearest(self.query_feature(feature), size)
-        return query, self.key(key)
+            return self.norm_guide(guide), self.norm_feature(feature)
+        key, own, gate = self.read(feature)
+        return self.mix(self.query_guide(self.norm_guide(guide)), own, gate), key
 
-    def _bias(self, guide: torch.Tensor, feature: torch.Tensor) -> PlaceBias | None:
+    def read(self, feature: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]:
+        """Give what a feature (B, H, W, Cf) brings, if there are projections.
+
+        Returns:
+            Its keys (B, H, W, d), and by similarity its own queries (B, H, W, d) and the gate's logits
+            (B, H, W, 1).
+        """
+        normed = self.norm_feature(feature)
+        own = self.query_feature(feature) if self.similarity in ("gated", "addition") else None
+        return self.key(normed), own, self.gate(normed) if self.similarity == "gated" else None
+
+    def mix(
+        self, query: torch.Tensor, own: torch.Tensor | None = None, gate: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Mix the guide's queries (B, H', W', d) with those that `read` gives."""
+        size = query.shape[1:3]
+        if own is not None and gate is not None:
+            gate = torch.sigmoid(gate)
+            # Projected before it is enlarged: the same numbers, at 1 / s^2 of the arithmetic.
+            return nearest(gate, size) * query + nearest((1 - gate) * own, size)
+        return query if own is None else query + nearest(own, size)
+
+    def assemble(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+        """Affiliate: (B, H', W', d), (B, H, W, d), (B, H, W, C) -> (B, H', W', C)."""
+        run = self.affiliation if self.normalization == "softmax" else affiliate  # no kernel has the others
+        bias = self._bias(query, key)
+        return run(query, key, value, self.kernel_size, self.border, self.normalization, bias=bias)
+
+    def _bias(self, query: torch.Tensor, key: torch.Tensor) -> PlaceBias | None:
         """Give what a tap's distance adds to its logit, where this SAPA has such a prior."""
         if self.prior is None:
             return None
-        return self.prior(guide.shape[2:], feature.shape[2:], self.kernel_size)
+        return self.prior(query.shape[1:3], key.shape[1:3], self.kernel_size)
 
     def extra_repr(self) -> str:
         """Name the choices in print(model)."""

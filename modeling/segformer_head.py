@@ -6,41 +6,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from .segformer_head_merged import can_merge, merged_logits
+from .segformer_layers import StageFusion, StageProjection
+from .untouched import is_untouched
 from .upsampler import build_upsampler
 from .upsampler_config import config_options
-
-
-class StageProjection(nn.Module):
-    """Project one encoder stage to the head's width, as SegFormer's linear_c layers do."""
-
-    def __init__(self, in_channels: int, out_channels: int):
-        super().__init__()
-        self.proj = nn.Linear(in_channels, out_channels)
-
-    def forward(self, stage: torch.Tensor) -> torch.Tensor:
-        """Map (B, Ci, H, W) to (B, D, H, W)."""
-        batch, _, height, width = stage.shape
-        tokens = self.proj(stage.flatten(2).transpose(1, 2))  # (B, H * W, D)
-        return tokens.transpose(1, 2).reshape(batch, -1, height, width)
-
-
-class StageFusion(nn.Conv2d):
-    """A 1 x 1 convolution without bias of the concatenated stages, which can also take one of them alone.
-
-    Made with the arguments of any convolution: adapters make layers of their base layer's class.
-    """
-
-    def forward(self, maps: torch.Tensor, stage: int | None = None) -> torch.Tensor:
-        """Fuse (B, stages * D, H, W), or give the share of one stage (B, D, H, W): -> (B, D, H, W)."""
-        if stage is None:
-            return super().forward(maps)
-        return F.conv2d(maps, self.weight.split(maps.shape[1], dim=1)[stage])
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether nothing else acts on a call: no shard, parametrisation, hook or offloading."""
-        hooks = self._forward_hooks, self._forward_pre_hooks, self._backward_hooks, self._backward_pre_hooks
-        return type(self) is StageFusion and "forward" not in self.__dict__ and not any(map(len, hooks))
 
 
 class SapaSegformerDecodeHead(nn.Module):
@@ -81,6 +51,8 @@ class SapaSegformerDecodeHead(nn.Module):
         Returns:
             Logits (B, num_labels, H/4, W/4).
         """
+        if can_merge(self, stages):
+            return merged_logits(self, stages)
         projected = [linear(stage) for linear, stage in zip(self.linear_c, stages, strict=True)]
         fused = self._resize_and_fuse(projected) if self.resizes_at_once else self._climb_and_fuse(projected)
         hidden = self.dropout(self.activation(self.batch_norm(fused)))  # (B, D, H/4, W/4)
@@ -100,7 +72,7 @@ class SapaSegformerDecodeHead(nn.Module):
             for guide in projected[level - 1 : 0 : -1]:
                 feature = next(upsamplers)(guide, feature)
             last_steps.append((next(upsamplers), feature))
-        if getattr(self.linear_fuse, "is_plain", False):
+        if is_untouched(self.linear_fuse, StageFusion):
             return self._fuse_before_last_step(projected[0], last_steps)
         climbed = [upsampler(projected[0], feature) for upsampler, feature in last_steps]
         return self.linear_fuse(torch.cat([*climbed, projected[0]], dim=1))  # (B, D, H/4, W/4)
