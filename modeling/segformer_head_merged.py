@@ -83,15 +83,15 @@ def merged_logits(head: nn.Module, stages: Sequence[torch.Tensor]) -> torch.Tens
     """Give what the head gives of maps (B, Ci, Hi, Wi), finest first: logits (B, num_labels, H1, W1)."""
     steps = iter(head.upsamplers)
     *chains, (last,) = [[next(steps) for _ in range(level)] for level in range(len(stages) - 1, 0, -1)]
-    *shares, last_share, finest_share = _fusion(head)
+    *shares, last_share, finest_share = fusion(head)
     finest, second = (stage.permute(0, 2, 3, 1) for stage in stages[:2])  # (B, Hi, Wi, Ci)
 
     guided = [chain[-1] for chain in chains] + [last]
-    fused, *finest_queries = _multiply(
+    fused, *finest_queries = multiply(
         head.linear_c[0].proj, finest, [finest_share, *(_query(step) for step in guided)]
     )
     second_queries = [_query(chain[-2]) for chain in chains]
-    value, key, *read = _multiply(head.linear_c[1].proj, second, [last_share, *_reads(last), *second_queries])
+    value, key, *read = multiply(head.linear_c[1].proj, second, [last_share, *_reads(last), *second_queries])
     own_and_gate, second_queries = read[: -len(chains)], read[-len(chains) :]
     fused = fused + last.assemble(last.mix(finest_queries.pop(), *own_and_gate), key, value)
 
@@ -112,7 +112,7 @@ def _climb(step: SAPA, query: torch.Tensor, feature: torch.Tensor, value: torch.
     return step.assemble(step.mix(query, *own_and_gate), key, value)
 
 
-def _fusion(head: nn.Module) -> list[Product]:
+def fusion(head: nn.Module) -> list[Product]:
     """Split the fusion by stage, coarsest first, with the batch norm in its weights and in the last bias."""
     norm = head.batch_norm
     scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)  # (D,)
@@ -137,7 +137,7 @@ def _reads(step: SAPA) -> list[Product]:
     return products
 
 
-def _multiply(projection: nn.Linear, stage: torch.Tensor, products: Sequence[Product]) -> list[torch.Tensor]:
+def multiply(projection: nn.Linear, stage: torch.Tensor, products: Sequence[Product]) -> list[torch.Tensor]:
     """Multiply a projected map with all that is asked for, in one product of the map (B, H, W, C) itself."""
     width = projection.out_features
     affine = torch.cat((projection.weight, projection.bias[:, None]), dim=1).double()  # (D, C + 1)

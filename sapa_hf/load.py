@@ -96,12 +96,16 @@ def load_for_photos(
 ) -> tuple[type[Task], PreTrainedModel, BaseImageProcessor | None]:
     """Load a model that takes photos, with its task and its processor; see `load_model`.
 
+    On a CPU its weights lie in channels-last order, in which convolutions are faster there.
+
     Raises:
         ValueError: it takes another number of channels than its task's photos have, or see `load_model`.
     """
     model = load_model(name_or_path, revision, trust_remote_code, device)
     task = task_of([type(model).__name__], str(name_or_path))
     check_channels(model, str(name_or_path), task.channels)
+    if model.device.type == "cpu":
+        model.to(memory_format=torch.channels_last)  # type: ignore[call-arg]  # a decorator hides self
     return task, model, load_processor(name_or_path, revision, trust_remote_code)
 
 

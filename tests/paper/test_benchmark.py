@@ -5,6 +5,7 @@ import time
 
 import torch
 
+from sapa_hf.paper.benchmark.contenders import B1, MergedBilinearHead, contenders
 from sapa_hf.paper.benchmark.report import write_report
 from sapa_hf.paper.benchmark.timing import saved_megabytes, time_side_by_side
 from sapa_hf.provenance import hardware, peak_memory_megabytes
@@ -35,3 +36,13 @@ def test_hardware_and_memory_are_those_of_the_device_that_ran(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)  # a GPU is there, but not in use
     assert hardware("cpu").endswith("cores")
     assert peak_memory_megabytes("cpu") > 50
+
+
+def test_bilinear_done_the_clever_way_gives_the_same_logits():
+    head = contenders("cpu")["bilinear"].model.decode_head.eval()
+    torch.nn.init.normal_(head.batch_norm.running_mean)
+    stages = tuple(
+        torch.randn(2, c, s, s + 1) for c, s in zip(B1["hidden_sizes"], (16, 8, 4, 2), strict=True)
+    )
+    with torch.no_grad():
+        torch.testing.assert_close(MergedBilinearHead(head)(stages), head(stages), rtol=1e-4, atol=1e-5)

@@ -6,33 +6,12 @@ from multiprocessing import get_context
 
 import psutil
 import torch
-from transformers import SegformerConfig, SegformerForSemanticSegmentation
 
-from sapa_hf.modeling import SapaSegformerConfig, SapaSegformerForSemanticSegmentation
-from sapa_hf.modeling.backend import AUTOMATIC, PLAIN, use_backend
-from sapa_hf.modeling.compiled_kernel import find_kernel
+from sapa_hf.modeling.backend import use_backend
 from sapa_hf.provenance import peak_memory_megabytes
 
+from .contenders import BASELINE, Contender, contenders
 from .timing import saved_megabytes, time_side_by_side
-
-B1 = {"hidden_sizes": [64, 128, 320, 512], "num_labels": 150}
-SHOWN = ("bilinear", "sapa-i", "sapa-b", "sapa-g")
-BASELINE = "transformers"
-
-
-def models(device: str) -> dict[str, tuple[torch.nn.Module, str]]:
-    """Make the contenders: model and kernel choice by name."""
-    made = {BASELINE: (SegformerForSemanticSegmentation(SegformerConfig(**B1)), PLAIN)}
-    probe = torch.zeros(1, 1, 1, 1, device=device)
-    kernel = find_kernel(AUTOMATIC, probe, probe, probe) is not None
-    for upsampler in SHOWN:
-        model = SapaSegformerForSemanticSegmentation(SapaSegformerConfig(upsampler=upsampler, **B1))
-        made[upsampler] = (model, PLAIN)
-        if kernel and upsampler.startswith("sapa"):
-            made[f"{upsampler}, kernel"] = (model, AUTOMATIC)
-    for model, _ in made.values():
-        model.to(device)
-    return made
 
 
 def benchmark_model(
@@ -59,33 +38,37 @@ def benchmark_model(
     """
     images = torch.randn(batch, 3, size, size, device=device)
     labels = torch.randint(0, 150, (batch, size, size), device=device)
-    contenders = models(device)
 
-    def infer(model: torch.nn.Module, choice: str) -> None:
-        with torch.inference_mode(), use_backend(choice), precision(device, dtype):
-            model.eval()(images)
+    def infer(contender: Contender) -> None:
+        model, backend, order = contender
+        with torch.inference_mode(), use_backend(backend), precision(device, dtype):
+            model.eval()(images.contiguous(memory_format=order))
 
-    def train(model: torch.nn.Module, choice: str) -> torch.Tensor:
-        with use_backend(choice):
+    def train(contender: Contender) -> torch.Tensor:
+        model, backend, order = contender
+        with use_backend(backend):
             with precision(device, dtype):
-                loss = model.train()(images, labels=labels).loss
+                loss = model.train()(images.contiguous(memory_format=order), labels=labels).loss
             model.zero_grad()
             loss.backward()
             return loss
 
-    inference = time_side_by_side(_bind(infer, contenders), rounds, device, "inference")
+    inference = time_side_by_side(_bind(infer, contenders(device)), rounds, device, "inference")
     rows = [
         {"model": name, "inference_ms": time, "inference_ratio": time / inference[BASELINE]}
         for name, time in inference.items()
     ]
     if training:
-        steps = time_side_by_side(_bind(train, contenders), max(3, rounds // 2), device, "training step")
+        trained = contenders(device, training=True)
+        steps = time_side_by_side(_bind(train, trained), max(3, rounds // 2), device, "training step")
         for row in rows:
             name = row["model"]
-            row["training_ms"] = steps[name]
-            row["training_ratio"] = steps[name] / steps[BASELINE]
-            row["saved_mb"] = saved_megabytes(lambda n=name: train(*contenders[n]))
-            row["peak_mb"] = _in_new_process(training_peak, row["model"], batch, size, device, dtype)
+            row |= dict.fromkeys(("training_ms", "training_ratio", "saved_mb", "peak_mb"))
+            if name in steps:
+                row["training_ms"] = steps[name]
+                row["training_ratio"] = steps[name] / steps[BASELINE]
+                row["saved_mb"] = saved_megabytes(lambda n=name: train(trained[n]))
+                row["peak_mb"] = _in_new_process(training_peak, name, batch, size, device, dtype)
     return rows
 
 
@@ -96,11 +79,11 @@ def precision(device: str, dtype: torch.dtype) -> torch.autocast:
 
 def training_peak(name: str, batch: int, size: int, device: str, dtype: torch.dtype) -> float | None:
     """Take one training step of a contender: the megabytes at its peak beyond those of model and batch."""
-    model, choice = models(device)[name]
-    images = torch.randn(batch, 3, size, size, device=device)
+    model, backend, order = contenders(device, training=True)[name]
+    images = torch.randn(batch, 3, size, size, device=device).contiguous(memory_format=order)
     labels = torch.randint(0, 150, (batch, size, size), device=device)
     before = torch.cuda.memory_allocated() if device == "cuda" else psutil.Process().memory_info().rss
-    with use_backend(choice):
+    with use_backend(backend):
         with precision(device, dtype):
             loss = model.train()(images, labels=labels).loss
         loss.backward()
@@ -114,5 +97,5 @@ def _in_new_process(function: Callable, *arguments: object) -> object:
         return pool.submit(function, *arguments).result()
 
 
-def _bind(run: Callable, contenders: dict[str, tuple]) -> dict[str, Callable]:
-    return {name: (lambda pair=pair: run(*pair)) for name, pair in contenders.items()}
+def _bind(run: Callable, made: dict[str, Contender]) -> dict[str, Callable]:
+    return {name: (lambda contender=contender: run(contender)) for name, contender in made.items()}
