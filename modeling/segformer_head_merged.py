@@ -32,17 +32,17 @@ WORTH = 4  # merging pays for itself from about this many positions a channel of
 
 
 class Product(NamedTuple):
-    """What a projected map y is multiplied with: weight @ y + bias, or weight @ LN(y) + bias.
-
-    Attributes:
-        weight: (O, D).
-        bias: (O,), if there is one.
-        norm: The LayerNorm before it, if there is one.
-    """
+    """What a map is multiplied with: a weight (O, D) and a bias (O,)."""
 
     weight: torch.Tensor
     bias: torch.Tensor | None = None
-    norm: nn.LayerNorm | None = None
+
+
+class NormedProduct(NamedTuple):
+    """What a layer-normalised map is multiplied with."""
+
+    norm: nn.LayerNorm
+    linear: nn.Linear
 
 
 def can_merge(head: nn.Module, stages: Sequence[torch.Tensor]) -> bool:
@@ -84,19 +84,18 @@ def merged_logits(head: nn.Module, stages: Sequence[torch.Tensor]) -> torch.Tens
     steps = iter(head.upsamplers)
     *chains, (last,) = [[next(steps) for _ in range(level)] for level in range(len(stages) - 1, 0, -1)]
     *shares, last_share, finest_share = fusion(head)
-    finest, second = (stage.permute(0, 2, 3, 1) for stage in stages[:2])  # (B, Hi, Wi, Ci)
-
-    guided = [chain[-1] for chain in chains] + [last]
-    fused, *finest_queries = multiply(
-        head.linear_c[0].proj, finest, [finest_share, *(_query(step) for step in guided)]
+    (fused,), finest = multiply(
+        head.linear_c[0].proj, stages[0], [finest_share], [_query(chain[-1]) for chain in [*chains, [last]]]
     )
-    second_queries = [_query(chain[-2]) for chain in chains]
-    value, key, *read = multiply(head.linear_c[1].proj, second, [last_share, *_reads(last), *second_queries])
-    own_and_gate, second_queries = read[: -len(chains)], read[-len(chains) :]
-    fused = fused + last.assemble(last.mix(finest_queries.pop(), *own_and_gate), key, value)
+    own, key_and_gate = _reads(last)
+    (value, *own), second = multiply(
+        head.linear_c[1].proj, stages[1], [last_share, *own], [_query(c[-2]) for c in chains] + key_and_gate
+    )
+    key, *gate = second[len(chains) :]
+    fused = fused + last.assemble(last.mix(finest[-1], *own, *gate), key, value)
 
     coarse = [linear(stage) for linear, stage in zip(head.linear_c[2:], stages[2:], strict=True)]
-    for chain, share, *queries in zip(chains, shares, second_queries, finest_queries, strict=True):
+    for chain, share, *queries in zip(chains, shares, second, finest, strict=False):
         feature = coarse.pop()
         for step, guide in zip(chain[:-2], coarse[::-1], strict=True):
             feature = step(guide, feature)
@@ -117,46 +116,53 @@ def fusion(head: nn.Module) -> list[Product]:
     norm = head.batch_norm
     scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)  # (D,)
     weights = (head.linear_fuse.weight.flatten(1) * scale[:, None]).split(norm.num_features, dim=1)
-    return [Product(weight) for weight in weights[:-1]] + [
-        Product(weights[-1], norm.bias - scale * norm.running_mean)
-    ]
+    return [*map(Product, weights[:-1]), Product(weights[-1], norm.bias - scale * norm.running_mean)]
 
 
-def _query(step: SAPA) -> Product:
+def _query(step: SAPA) -> NormedProduct:
     """Give the product that makes a guide's queries."""
-    return Product(step.query_guide.weight, step.query_guide.bias, step.norm_guide)
+    return NormedProduct(step.norm_guide, step.query_guide)
 
 
-def _reads(step: SAPA) -> list[Product]:
-    """Give the products of `SAPA.read`, in its order."""
-    products = [Product(step.key.weight, step.key.bias, step.norm_feature)]
-    if step.similarity in ("gated", "addition"):
-        products.append(Product(step.query_feature.weight, step.query_feature.bias))
-    if step.similarity == "gated":
-        products.append(Product(step.gate.weight, step.gate.bias, step.norm_feature))
-    return products
+def _reads(step: SAPA) -> tuple[list[Product], list[NormedProduct]]:
+    """Give the products of `SAPA.read`: its own queries, and the keys and the gate."""
+    has = dict(step.named_children())
+    own = [Product(has["query_feature"].weight, has["query_feature"].bias)] if "query_feature" in has else []
+    return own, [NormedProduct(step.norm_feature, has[name]) for name in ("key", "gate") if name in has]
 
 
-def multiply(projection: nn.Linear, stage: torch.Tensor, products: Sequence[Product]) -> list[torch.Tensor]:
-    """Multiply a projected map with all that is asked for, in one product of the map (B, H, W, C) itself."""
-    width = projection.out_features
+def multiply(
+    projection: nn.Linear, stage: torch.Tensor, products: Sequence[Product], normed: Sequence[NormedProduct]
+) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+    """Multiply the projection of a map with all that is asked for, by products of the map itself.
+
+    Args:
+        projection: From C channels to D.
+        stage: The map (B, C, H, W).
+        products: Of the projected map.
+        normed: Of the projected and layer-normalised map.
+
+    Returns:
+        (B, H, W, O) for each of the products, and of the normed ones.
+    """
     affine = torch.cat((projection.weight, projection.bias[:, None]), dim=1).double()  # (D, C + 1)
     centred = affine - affine.mean(0)
-    rows = []
-    for weight, bias, norm in products:
-        if norm is not None:
-            rows.append((weight * norm.weight).double() @ centred)
-            continue
-        rows.append(weight.double() @ affine)
-        if bias is not None:
-            rows[-1][:, -1] += bias
-    rows.append(torch.linalg.qr(centred, mode="r").R / width**0.5)  # its square is the variance
-    merged = torch.cat(rows).to(stage.dtype)
-    parts = F.linear(stage, merged[:, :-1], merged[:, -1]).split([len(row) for row in rows], dim=-1)
-    variance = parts[-1].square().sum(-1, keepdim=True)  # (B, H, W, 1)
-    return [
-        part
-        if norm is None
-        else torch.addcmul(F.linear(norm.bias, weight, bias), part, torch.rsqrt(variance + norm.eps))
-        for part, (weight, bias, norm) in zip(parts, products, strict=False)
+    rows = [weight.double() @ affine for weight, _ in products]
+    for row, (_, bias) in zip(rows, products, strict=True):
+        row[:, -1] += 0 if bias is None else bias
+    scaled = [(linear.weight * norm.weight).double() @ centred for norm, linear in normed]
+    root = torch.linalg.qr(centred, mode="r").R / len(centred) ** 0.5
+    *parts, deviation = _convolve(stage, [*scaled, root])
+    variance = deviation.square().sum(-1, keepdim=True)  # (B, H, W, 1)
+    return _convolve(stage, rows), [
+        torch.addcmul(linear(norm.bias), part, torch.rsqrt(variance + norm.eps))
+        for part, (norm, linear) in zip(parts, normed, strict=True)
     ]
+
+
+def _convolve(stage: torch.Tensor, rows: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+    """Multiply (c, 1) with each (O, C + 1): a list of (B, H, W, O)."""
+    merged = torch.cat(list(rows)).to(stage.dtype)
+    stage = stage.contiguous(memory_format=torch.channels_last)
+    output = F.conv2d(stage, merged[:, :-1, None, None], merged[:, -1]).permute(0, 2, 3, 1)
+    return list(output.split([len(row) for row in rows], dim=-1))
