@@ -50,12 +50,12 @@ def can_merge(head: nn.Module, stages: Sequence[torch.Tensor]) -> bool:
     finest = stages[0]
     if torch.compiler.is_compiling() or torch.jit.is_tracing() or torch.is_grad_enabled() or head.training:
         return False
-    if torch.is_autocast_enabled(finest.device.type) or nn.modules.module._has_any_global_hook():
-        return False  # by hooks on all modules operations are counted
     if any(type(stage) is not torch.Tensor or stage.device.type != "cpu" for stage in stages):
         return False
     if {stage.dtype for stage in stages} - {torch.float32, torch.float64}:
         return False
+    if torch.is_autocast_enabled("cpu") or nn.modules.module._has_any_global_hook():
+        return False  # by hooks on all modules operations are counted
     if finest.shape[2] * finest.shape[3] < WORTH * head.batch_norm.num_features:
         return False
     return len(head.upsamplers) > 0 and all(is_untouched(layer, kind) for layer, kind in _layers(head))

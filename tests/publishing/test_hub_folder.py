@@ -102,10 +102,8 @@ def test_code_that_computes_something_else_is_found_out(folder, tmp_path):
     model = load_model(folder)
     model.save_pretrained(tmp_path)
     (tmp_path / "preprocessor_config.json").write_bytes((folder / "preprocessor_config.json").read_bytes())
-    code = tmp_path / "segformer_head.py"
-    code.write_text(
-        code.read_text().replace("return self.classifier(hidden)", "return 2 * self.classifier(hidden)")
-    )
+    code = tmp_path / "modeling_sapa_segformer.py"
+    code.write_text(code.read_text().replace("= self.decode_head(stages)", "= 2 * self.decode_head(stages)"))
     with pytest.raises(RuntimeError, match="differs from the model"):
         check_folder(tmp_path)
 
