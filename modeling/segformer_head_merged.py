@@ -18,7 +18,7 @@ nothing can be stale.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -27,6 +27,8 @@ from torch import nn
 from .sapa import SAPA
 from .segformer_layers import StageFusion, StageProjection
 from .untouched import is_untouched
+
+Head = Any  # a SapaSegformerDecodeHead, whose file imports this one
 
 WORTH = 4  # merging pays for itself from about this many positions a channel of the head
 
@@ -45,7 +47,7 @@ class NormedProduct(NamedTuple):
     linear: nn.Linear
 
 
-def can_merge(head: nn.Module, stages: Sequence[torch.Tensor]) -> bool:
+def can_merge(head: Head, stages: Sequence[torch.Tensor]) -> bool:
     """Say whether these maps may take the merged way: on a CPU, without gradients, through a plain head."""
     finest = stages[0]
     if torch.compiler.is_compiling() or torch.jit.is_tracing() or torch.is_grad_enabled() or head.training:
@@ -58,10 +60,13 @@ def can_merge(head: nn.Module, stages: Sequence[torch.Tensor]) -> bool:
         return False  # by hooks on all modules operations are counted
     if finest.shape[2] * finest.shape[3] < WORTH * head.batch_norm.num_features:
         return False
-    return len(head.upsamplers) > 0 and all(is_untouched(layer, kind) for layer, kind in _layers(head))
+    similarities = {getattr(step, "similarity", "inner") for step in head.upsamplers}
+    if not similarities or "inner" in similarities:  # SAPA-I has no projections; others are no SAPA
+        return False
+    return all(is_untouched(layer, kind) for layer, kind in _layers(head))
 
 
-def _layers(head: nn.Module) -> Iterator[tuple[nn.Module, type[nn.Module]]]:
+def _layers(head: Head) -> Iterator[tuple[nn.Module, type[nn.Module]]]:
     """List the layers that are not called, each with the class that it must have."""
     yield from (
         (head.linear_fuse, StageFusion),
@@ -73,13 +78,13 @@ def _layers(head: nn.Module) -> Iterator[tuple[nn.Module, type[nn.Module]]]:
         yield projection, StageProjection
         yield projection.proj, nn.Linear
     for step in head.upsamplers:
-        yield step, SAPA if getattr(step, "similarity", "inner") != "inner" else type(None)
+        yield step, SAPA
         for name, layer in step.named_children():
             if name not in ("affiliation", "prior"):
                 yield layer, nn.LayerNorm if name.startswith("norm_") else nn.Linear
 
 
-def merged_logits(head: nn.Module, stages: Sequence[torch.Tensor]) -> torch.Tensor:
+def merged_logits(head: Head, stages: Sequence[torch.Tensor]) -> torch.Tensor:
     """Give what the head gives of maps (B, Ci, Hi, Wi), finest first: logits (B, num_labels, H1, W1)."""
     steps = iter(head.upsamplers)
     *chains, (last,) = [[next(steps) for _ in range(level)] for level in range(len(stages) - 1, 0, -1)]
@@ -87,9 +92,12 @@ def merged_logits(head: nn.Module, stages: Sequence[torch.Tensor]) -> torch.Tens
     (fused,), finest = multiply(
         head.linear_c[0].proj, stages[0], [finest_share], [_query(chain[-1]) for chain in [*chains, [last]]]
     )
-    own, key_and_gate = _reads(last)
+    own_query, key_and_gate = _reads(last)
     (value, *own), second = multiply(
-        head.linear_c[1].proj, stages[1], [last_share, *own], [_query(c[-2]) for c in chains] + key_and_gate
+        head.linear_c[1].proj,
+        stages[1],
+        [last_share, *own_query],
+        [_query(chain[-2]) for chain in chains] + key_and_gate,
     )
     key, *gate = second[len(chains) :]
     fused = fused + last.assemble(last.mix(finest[-1], *own, *gate), key, value)
@@ -111,7 +119,7 @@ def _climb(step: SAPA, query: torch.Tensor, feature: torch.Tensor, value: torch.
     return step.assemble(step.mix(query, *own_and_gate), key, value)
 
 
-def fusion(head: nn.Module) -> list[Product]:
+def fusion(head: Head) -> list[Product]:
     """Split the fusion by stage, coarsest first, with the batch norm in its weights and in the last bias."""
     norm = head.batch_norm
     scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)  # (D,)
@@ -126,9 +134,11 @@ def _query(step: SAPA) -> NormedProduct:
 
 def _reads(step: SAPA) -> tuple[list[Product], list[NormedProduct]]:
     """Give the products of `SAPA.read`: its own queries, and the keys and the gate."""
-    has = dict(step.named_children())
-    own = [Product(has["query_feature"].weight, has["query_feature"].bias)] if "query_feature" in has else []
-    return own, [NormedProduct(step.norm_feature, has[name]) for name in ("key", "gate") if name in has]
+    own = step.query_feature if step.similarity in ("gated", "addition") else None
+    normed = [step.key, step.gate] if step.similarity == "gated" else [step.key]
+    return [] if own is None else [Product(own.weight, own.bias)], [
+        NormedProduct(step.norm_feature, linear) for linear in normed
+    ]
 
 
 def multiply(
