@@ -58,12 +58,12 @@ def can_merge(head: Head, stages: Sequence[torch.Tensor]) -> bool:
         return False
     if torch.is_autocast_enabled("cpu") or nn.modules.module._has_any_global_hook():
         return False  # by hooks on all modules operations are counted
-    if finest.shape[2] * finest.shape[3] < WORTH * head.batch_norm.num_features:
-        return False
     similarities = {getattr(step, "similarity", "inner") for step in head.upsamplers}
     if not similarities or "inner" in similarities:  # SAPA-I has no projections; others are no SAPA
         return False
-    return all(is_untouched(layer, kind) for layer, kind in _layers(head))
+    if not all(is_untouched(layer, kind) for layer, kind in _layers(head)):
+        return False
+    return finest.shape[2] * finest.shape[3] >= WORTH * head.batch_norm.num_features
 
 
 def _layers(head: Head) -> Iterator[tuple[nn.Module, type[nn.Module]]]:
@@ -89,9 +89,11 @@ def merged_logits(head: Head, stages: Sequence[torch.Tensor]) -> torch.Tensor:
     steps = iter(head.upsamplers)
     *chains, (last,) = [[next(steps) for _ in range(level)] for level in range(len(stages) - 1, 0, -1)]
     *shares, last_share, finest_share = fusion(head)
+    # The finest map guides the last step of every chain.
     (fused,), finest = multiply(
         head.linear_c[0].proj, stages[0], [finest_share], [_query(chain[-1]) for chain in [*chains, [last]]]
     )
+    # The second guides the steps before, and is what the shortest chain brings up.
     own_query, key_and_gate = _reads(last)
     (value, *own), second = multiply(
         head.linear_c[1].proj,
