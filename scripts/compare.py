@@ -13,10 +13,9 @@ from pathlib import Path
 from transformers.utils.logging import disable_progress_bar
 
 from sapa_hf.command_line import argument_parser, command_line
-from sapa_hf.data import SPECS, DatasetSpec, Samples, get_spec, load_split
+from sapa_hf.data import SPECS, Samples, get_spec, load_split
 from sapa_hf.paper.comparison import busiest, compare, stacked
-from sapa_hf.predict import load_predictor
-from sapa_hf.tasks.segmentation import SegmentationPredictor, SegmentationTask
+from sapa_hf.paper.segmenters import load_segmenters
 
 
 def parse_arguments(tokens: Sequence[str] | None = None) -> argparse.Namespace:
@@ -29,24 +28,9 @@ def parse_arguments(tokens: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--count", type=int, default=2, help="number of photos")
     parser.add_argument("--output", type=Path, required=True, help="picture to write")
     options = parser.parse_args(tokens)
-    if wrong := [model for model in options.models if not all(model.partition("="))]:
-        parser.error(f"--models must be CAPTION=FOLDER, got {wrong[0]!r}")
     if options.count < 1:
         parser.error(f"--count must be at least 1, got {options.count}")
     return options
-
-
-def segmenter(folder: str, spec: DatasetSpec) -> SegmentationPredictor:
-    """Load a model that predicts the data set's classes.
-
-    Raises:
-        ValueError: It is of another task, or has another number of classes.
-    """
-    predictor = load_predictor(folder)
-    if not isinstance(predictor, SegmentationPredictor):
-        raise ValueError(f"{folder} must be a segmentation model, got {type(predictor.model).__name__}")
-    SegmentationTask.check_data(predictor.model, None, spec)
-    return predictor
 
 
 @command_line()
@@ -57,8 +41,7 @@ def main(tokens: Sequence[str] | None = None) -> None:
     path = {} if options.data_path is None else {"path": options.data_path}
     spec = get_spec(options.dataset, **path)
     samples = Samples(load_split(spec, options.split or spec.test_split), spec)
-    models = dict(model.split("=", 1) for model in options.models)
-    predictors = {caption: segmenter(folder, spec) for caption, folder in models.items()}
+    predictors = load_segmenters(options.models, spec)
     maps = (samples[index]["labels"] for index in range(len(samples)))
     chosen = [samples[index] for index in busiest(maps, options.count)]
     pictures = [
