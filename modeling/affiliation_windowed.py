@@ -54,17 +54,25 @@ def affiliation_weights(
     Returns:
         (B, H', W', K * K), taps row-major; under "zero" the taps outside the map keep their share.
     """
-    size = query.shape[1:3]
-    keys = _row_of_taps(key, size, kernel_size)
-    by_row = [(query[:, :, :, None] * keys(row)).sum(-1) for row in range(kernel_size)]
-    scores = torch.cat(by_row, dim=-1)  # (B, H', W', K * K)
-    if bias is not None:
-        scores = scores + logits_by_place(bias)
+    scores = affiliation_logits(query, key, kernel_size, bias)
     excluded = None
     if border == "mask":
-        inside = _row_of_taps(torch.ones_like(key[:1, :, :, :1]), size, kernel_size)
+        inside = _row_of_taps(torch.ones_like(key[:1, :, :, :1]), query.shape[1:3], kernel_size)
         excluded = torch.cat([inside(row)[..., 0] for row in range(kernel_size)], dim=-1) == 0
     return normalise(scores, excluded, normalization)
+
+
+def affiliation_logits(
+    query: torch.Tensor, key: torch.Tensor, kernel_size: int = 5, bias: PlaceBias | None = None
+) -> torch.Tensor:
+    """Give the logits that the kernels are normalised from: (B, H', W', K * K); arguments as above.
+
+    A tap outside the map has the similarity 0.
+    """
+    keys = _row_of_taps(key, query.shape[1:3], kernel_size)
+    by_row = [(query[:, :, :, None] * keys(row)).sum(-1) for row in range(kernel_size)]
+    scores = torch.cat(by_row, dim=-1)
+    return scores if bias is None else scores + logits_by_place(bias)
 
 
 def _row_of_taps(

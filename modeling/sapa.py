@@ -5,7 +5,7 @@ from torch import nn
 
 from .affiliation import affiliate
 from .affiliation_layer import SapaAffiliation
-from .affiliation_windowed import affiliation_weights
+from .affiliation_windowed import affiliation_logits, affiliation_weights
 from .checks import BORDERS, NORMALIZATIONS, STARTS, check_choice, check_embedding_dim, check_kernel_size
 from .distance_prior import DistancePrior
 from .guided_upsampler import GuidedUpsampler
@@ -120,6 +120,12 @@ class SAPA(GuidedUpsampler):
         query, key = self.query_and_key(guide, feature)
         bias = self._bias(query, key)
         return affiliation_weights(query, key, self.kernel_size, self.border, self.normalization, bias)
+
+    def logits(self, guide: torch.Tensor, feature: torch.Tensor) -> torch.Tensor:
+        """Give what the kernels are made of, (B, H', W', K * K): similarities, and the prior if any."""
+        self.check_maps(guide, feature)
+        query, key = self.query_and_key(guide, feature)
+        return affiliation_logits(query, key, self.kernel_size, self._bias(query, key))
 
     def query_and_key(self, guide: torch.Tensor, feature: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Embed both maps: (B, Cg, H', W') and (B, Cf, H, W) -> (B, H', W', d) and (B, H, W, d)."""

@@ -111,7 +111,7 @@ class WrappingContract:
         model, images = self.scattered(upsampler).double(), self.images(2).double()
         for name in head_layers(model, self.heads):
             model.set_submodule(name, LowRank(model.get_submodule(name)).double())
-        output = getattr(model(images), self.output)
+        output = self.main(model(images))
         (output * torch.randn_like(output)).sum().backward()
         adapters = {name: part for name, part in model.named_modules() if isinstance(part, LowRank)}
         for name, adapter in adapters.items():
@@ -130,7 +130,7 @@ class WrappingContract:
         adapted = peft.get_peft_model(
             model, peft.LoraConfig(r=2, target_modules=names, init_lora_weights=False)
         ).eval()
-        output = getattr(adapted(images), self.output)
+        output = self.main(adapted(images))
         (output * torch.randn_like(output)).sum().backward()
         without = [n for n, p in adapted.named_parameters() if "lora_" in n and not p.grad.any()]
         assert without == [] and not torch.allclose(output, plain)

@@ -172,6 +172,9 @@ class RunArguments:
         2, "checkpoints kept; older ones are deleted", POSITIVE, affects="nothing"
     )
     log_steps: int = setting(50, "steps between lines of log.jsonl", POSITIVE, affects="nothing")
+    log_kernels: bool = setting(
+        False, "log how flat SAPA's kernels are, and their largest logit", affects="nothing"
+    )
     log_sample_ids: bool = setting(False, "write every step's image ids to log.jsonl", affects="nothing")
     tracker: Literal["tensorboard", "trackio", "none"] = setting(
         "tensorboard", "where curves and pictures go besides log.jsonl", affects="nothing"

@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from .arguments import RunArguments
 from .checkpoint import Progress
+from .kernel_log import KernelLog
 from .run_folder import RunFolder
 from .step import StepResult
 
@@ -24,13 +25,22 @@ class Journal:
 
     Args:
         progress: of the run, after an earlier checkpoint was loaded; holds the loss since the last line.
+        kernels: what to say of SAPA's kernels, where that is asked for.
 
     Raises:
         ValueError: when the tracker is not installed.
     """
 
-    def __init__(self, accelerator: Accelerator, folder: RunFolder, run: RunArguments, progress: Progress):
+    def __init__(
+        self,
+        accelerator: Accelerator,
+        folder: RunFolder,
+        run: RunArguments,
+        progress: Progress,
+        kernels: KernelLog | None = None,
+    ):
         self.accelerator, self.folder, self.run, self.progress = accelerator, folder, run, progress
+        self.kernels = kernels
         self.images, self.seconds = 0, 0.0
         self.bar: tqdm  # from open_bar on
         # The curves of steps that a resumed run takes again are hidden.
@@ -73,6 +83,7 @@ class Journal:
         line |= {f"{name.split()[0]}_learning_rate": rate for name, rate in result.learning_rates.items()}
         line |= {"images_per_second": round(self.images / max(self.seconds, 1e-9), 2)}
         line |= {"skipped_samples": progress.skipped_samples, "ignored_steps": progress.ignored_steps}
+        line |= self.kernels.figures if self.kernels else {}
         self.bar.set_postfix_str(f"loss {loss or 0:.4f}, {line['images_per_second']} images/s")
         self._write(line)
         numbers = {f"training/{key}": value for key, value in line.items() if value is not None}

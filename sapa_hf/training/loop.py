@@ -6,7 +6,7 @@ import logging
 import math
 import time
 from collections.abc import Generator
-from contextlib import closing
+from contextlib import AbstractContextManager, ExitStack, closing
 from pathlib import Path
 
 import torch
@@ -23,6 +23,7 @@ from .arguments import ABOUT, Arguments
 from .checkpoint import Checkpoints, Progress, from_main
 from .interruption import Interruption
 from .journal import Journal
+from .kernel_log import KernelLog, warning_of_small_maps
 from .loader import steps_of_batches
 from .lock import RunLock
 from .optimizer import build_optimizer
@@ -86,7 +87,8 @@ class Trainer:
             self.folder.checkpoints, run.keep_checkpoints, self.accelerator, self._origin()
         )
         self.progress = self._start()
-        self.journal = Journal(self.accelerator, self.folder, run, self.progress)
+        kernels = KernelLog(self.accelerator.unwrap_model(self.model)) if run.log_kernels else None
+        self.journal = Journal(self.accelerator, self.folder, run, self.progress, kernels)
 
     def train(self) -> str | None:
         """Take all remaining steps, then score the best weights.
@@ -172,15 +174,16 @@ class Trainer:
         with closing(steps_of_batches(self.task, self.arguments, progress, self.accelerator)) as loaded:
             for batches in loaded:
                 try:
-                    result = training_step(
-                        self.accelerator,
-                        self.model,
-                        self.optimizer,
-                        batches,
-                        self.task.weight,
-                        self.arguments.optimization.max_grad_norm,
-                        interruption.requested,
-                    )
+                    with self._watched():
+                        result = training_step(
+                            self.accelerator,
+                            self.model,
+                            self.optimizer,
+                            batches,
+                            self.task.weight,
+                            self.arguments.optimization.max_grad_norm,
+                            interruption.requested,
+                        )
                 except NonFiniteError as error:
                     raise NonFiniteError(
                         f"step {progress.step + 1}: {error}. No weight was changed and the last checkpoint "
@@ -196,6 +199,16 @@ class Trainer:
                 )
                 yield result
                 began = time.perf_counter()
+
+    def _watched(self) -> AbstractContextManager:
+        """Look at the upsamplers in the step to come: for a line of the journal, or once for a warning."""
+        step, kernels = self.progress.step + 1, self.journal.kernels
+        watched = ExitStack()
+        if step == 1 and self.accelerator.is_main_process:
+            watched.enter_context(warning_of_small_maps(self.accelerator.unwrap_model(self.model)))
+        if kernels and self._due(self.arguments.run.log_steps, step):
+            watched.enter_context(kernels.watching())
+        return watched
 
     def _evaluate(self) -> None:
         """Score and draw the model as it is, without using up random numbers, and keep it if it is best."""
@@ -265,9 +278,13 @@ class Trainer:
         self.accelerator.wait_for_everyone()
         return digest
 
-    def _due(self, every: int) -> bool:
-        """Whether something done every so many steps is due; the last step has everything."""
-        return self.progress.step % every == 0 or self.progress.step == self.arguments.optimization.max_steps
+    def _due(self, every: int, step: int | None = None) -> bool:
+        """Whether something done every so many steps is due after a step, by default the one just taken.
+
+        The last step has everything.
+        """
+        step = self.progress.step if step is None else step
+        return step % every == 0 or step == self.arguments.optimization.max_steps
 
     def _images_per_step(self) -> int:
         """Images of one step, over all ranks and micro-batches."""

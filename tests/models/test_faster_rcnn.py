@@ -10,8 +10,9 @@ from sapa_hf import SapaFasterRcnnConfig, SapaFasterRcnnForObjectDetection
 
 
 @pytest.mark.slow
-def test_the_network_is_torchvision_s_with_another_upsampler():
-    run_tests_beside(install_apart(TORCHVISION), Path(__file__).with_name("faster_rcnn.py"))
+@pytest.mark.parametrize("tests", ["faster_rcnn.py", "faster_rcnn_contract.py"])
+def test_the_network_is_torchvision_s_with_another_upsampler_and_keeps_the_contract(tests):
+    run_tests_beside(install_apart(TORCHVISION), Path(__file__).with_name(tests))
 
 
 def test_without_torchvision_the_error_says_what_to_install(monkeypatch):
