@@ -20,11 +20,16 @@ def segmentation_loss(
     Returns:
         A scalar; 0, with a graph, where no pixel is labelled.
     """
-    logits = logits.float()
+    logits, targets = logits.float(), labels.long()
     if logits.shape[-2:] != labels.shape[-2:]:
+        if logits.device.type == "cpu":  # small as they are, it costs nothing: see below
+            logits = logits.contiguous(memory_format=torch.channels_last)
         logits = F.interpolate(logits, size=labels.shape[-2:], mode="bilinear", align_corners=False)
+    if logits.is_contiguous(memory_format=torch.channels_last):
+        # A row of classes for each pixel; of maps, cross_entropy would first make a channels-first copy.
+        logits, targets = logits.permute(0, 2, 3, 1).flatten(0, 2), targets.flatten()
     weights = None if class_weights is None else logits.new_tensor(class_weights)
-    total = F.cross_entropy(logits, labels.long(), weights, ignore_index=ignored, reduction="sum")
+    total = F.cross_entropy(logits, targets, weights, ignore_index=ignored, reduction="sum")
     counted = labelled_weight(labels, ignored, class_weights)
     return total / (counted + (counted == 0))
 
