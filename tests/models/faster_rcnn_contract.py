@@ -11,6 +11,7 @@ from faster_rcnn import TINY, few_regions
 from interpreter import run_python
 from model_contract import ModelContract
 from transformers import AutoModelForObjectDetection
+from wrapping_contract import WrappingContract
 
 from sapa_hf import SapaFasterRcnnConfig, SapaFasterRcnnForObjectDetection
 
@@ -141,3 +142,29 @@ class TestSapaFasterRcnn(ModelContract):
     def test_onnx_gives_the_same(self):
         """torchvision exports it by tracing alone, which torch gives up."""
         assert self.model_class.sizes_follow_values
+
+    def test_a_low_rank_term_on_any_layer_of_the_head_learns_and_can_be_merged(self, upsampler):
+        """By the pyramid's maps: a box comes from one of them alone."""
+        WrappingContract.test_a_low_rank_term_on_any_layer_of_the_head_learns_and_can_be_merged(
+            Pyramid(), upsampler
+        )
+
+    @pytest.mark.parametrize("chosen", ["bilinear", "a2u", "sapa-g"])
+    def test_peft_adapts_every_layer_of_the_head(self, chosen):
+        """By the pyramid's maps, as above."""
+        WrappingContract.test_peft_adapts_every_layer_of_the_head(Pyramid(), chosen)
+
+
+class Pyramid(TestSapaFasterRcnn):
+    """Faster R-CNN that ends with its pyramid."""
+
+    __test__ = False
+
+    def make(self, **fields):
+        model = super().make(**fields)
+        model.forward = lambda images: model.detector.backbone(images)
+        return model
+
+    def main(self, output):
+        """All maps, (B, n)."""
+        return torch.cat([level.flatten(1) for level in output.values()], 1)
