@@ -78,6 +78,7 @@ def contenders(device: str, training: bool = False) -> dict[str, Contender]:
         model = _ours(upsampler)
         made[f"{upsampler}, channels last"] = Contender(model, PLAIN, last)
         if kernel:
+            made[f"{upsampler}, kernel"] = Contender(_ours(upsampler), AUTOMATIC, first)
             made[f"{upsampler}, channels last, kernel"] = Contender(model, AUTOMATIC, last)
     for model, _, order in made.values():
         model.to(device).to(memory_format=order)
