@@ -84,7 +84,7 @@ def warning_of_small_maps(model: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def calls(layers: dict[str, nn.Module], look: Callable[..., None]) -> Iterator[None]:
+def calls(layers: dict[str, SAPA], look: Callable[..., None]) -> Iterator[None]:
     """Have `look(name, layer, guide, feature)` called before every call of the layers."""
     handles = [
         layer.register_forward_pre_hook(
