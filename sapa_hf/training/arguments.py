@@ -103,6 +103,7 @@ class OptimizationArguments:
     gradient_accumulation_steps: int = setting(1, "micro-batches of a step, per process", POSITIVE)
     learning_rate: float = setting(6e-5, "peak learning rate of the backbone", POSITIVE)
     head_lr_multiplier: float = setting(10.0, "the head's, upsamplers included, is this higher", POSITIVE)
+    upsampler_lr_multiplier: float = setting(1.0, "the upsamplers', of the head's", POSITIVE)
     optimizer: Literal["adamw", "sgd"] = setting("adamw", "how a gradient becomes a step")
     momentum: float = setting(0.9, "SGD's averaging factor", SHARE)
     weight_decay: float = setting(0.01, "weight decay, decoupled in AdamW", AT_LEAST_0)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+from ..modeling.guided_upsampler import GuidedUpsampler
 from .arguments import OptimizationArguments
 
 
@@ -24,11 +25,12 @@ def build_optimizer(
 
 
 def parameter_groups(model: nn.Module, arguments: OptimizationArguments, head: Sequence[str]) -> list[dict]:
-    """Sort the trainable parameters into at most four groups, by their names.
+    """Sort the trainable parameters into groups by their names: backbone and head, with decay and without.
 
     A name is first tried against the head's prefixes, then against `no_decay`, as the paper's training did:
     there, the first pattern that matches wins, so the head's norms keep their decay (unless
-    `no_decay_in_head`). `head` holds the prefixes of the head's parameters, upsamplers included.
+    `no_decay_in_head`). `head` holds the prefixes of the head's parameters, upsamplers included; these are
+    groups of their own where their rate differs from the head's.
 
     Returns:
         Groups as torch takes them: `params`, `lr`, `weight_decay`, and `name` and `parameter_names`.
@@ -37,6 +39,7 @@ def parameter_groups(model: nn.Module, arguments: OptimizationArguments, head: S
         ValueError: when no parameter is in the head, which would train it at the backbone's learning rate.
     """
     groups: dict[str, dict] = {}
+    upsamplers = _prefixes(model) if arguments.upsampler_lr_multiplier != 1 else ()
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue
@@ -44,13 +47,14 @@ def parameter_groups(model: nn.Module, arguments: OptimizationArguments, head: S
         exempt = any(part in name for part in arguments.no_decay) and (
             not in_head or arguments.no_decay_in_head
         )
-        label = ("head" if in_head else "backbone") + (" without decay" if exempt else "")
+        part = "upsamplers" if in_head and name.startswith(upsamplers) else "head" if in_head else "backbone"
+        label = part + (" without decay" if exempt else "")
         if label not in groups:
             groups[label] = {
                 "name": label,
                 "params": [],
                 "parameter_names": [],
-                "lr": arguments.learning_rate * (arguments.head_lr_multiplier if in_head else 1.0),
+                "lr": arguments.learning_rate * _multiplier(arguments, part),
                 "weight_decay": 0.0 if exempt else _decay(arguments, in_head),
             }
         groups[label]["params"].append(parameter)
@@ -60,6 +64,19 @@ def parameter_groups(model: nn.Module, arguments: OptimizationArguments, head: S
             f"no trainable parameter begins with {', '.join(head)}: the task names the head wrongly"
         )
     return list(groups.values())
+
+
+def _prefixes(model: nn.Module) -> tuple[str, ...]:
+    """List how the names of the upsamplers' parameters begin."""
+    return tuple(f"{name}." for name, module in model.named_modules() if isinstance(module, GuidedUpsampler))
+
+
+def _multiplier(arguments: OptimizationArguments, part: str) -> float:
+    """The learning rate of a part of the model, in the backbone's."""
+    if part == "backbone":
+        return 1.0
+    own = arguments.upsampler_lr_multiplier if part == "upsamplers" else 1.0
+    return arguments.head_lr_multiplier * own
 
 
 def _decay(arguments: OptimizationArguments, in_head: bool) -> float:

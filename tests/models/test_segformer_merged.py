@@ -123,6 +123,7 @@ def test_training_small_maps_half_precision_and_graphs_do_not_take_it(taken):
             head(stages)
         torch.jit.trace(head, (stages,), check_trace=False)
         torch.compile(head, backend="eager")(stages)
+        torch.export.export(head, (stages,))
         copy.deepcopy(head).bfloat16()(tuple(stage.bfloat16() for stage in stages))
         copy.deepcopy(head).to("meta")(tuple(stage.to("meta") for stage in stages))
     assert not taken

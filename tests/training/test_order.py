@@ -107,6 +107,20 @@ def test_parameter_groups_are_the_papers(model):
     assert len(head) + len(plain) + len(exempt) == len(list(model.parameters()))
 
 
+def test_upsamplers_can_have_a_rate_of_their_own(model):
+    arguments = OptimizationArguments(upsampler_lr_multiplier=0.25, no_decay=["bias"], no_decay_in_head=True)
+    groups = {group["name"]: group for group in parameter_groups(model, arguments, ["decode_head."])}
+    rates = {name: group["lr"] for name, group in groups.items() if "without" not in name}
+    assert rates == {
+        "backbone": pytest.approx(6e-5),
+        "head": pytest.approx(6e-4),
+        "upsamplers": pytest.approx(1.5e-4),
+    }
+    own = {*groups["upsamplers"]["parameter_names"], *groups["upsamplers without decay"]["parameter_names"]}
+    assert own == {name for name, _ in model.named_parameters() if ".upsamplers." in name}
+    assert sum(len(group["params"]) for group in groups.values()) == len(list(model.parameters()))
+
+
 def test_no_decay_can_cover_the_head_and_biases(model):
     arguments = OptimizationArguments(no_decay=["norm", "bias"], no_decay_in_head=True, head_lr_multiplier=2)
     groups = {group["name"]: group for group in parameter_groups(model, arguments, ["decode_head."])}
