@@ -87,11 +87,7 @@ def warning_of_small_maps(model: nn.Module) -> Iterator[None]:
 def calls(layers: dict[str, SAPA], look: Callable[..., None]) -> Iterator[None]:
     """Have `look(name, layer, guide, feature)` called before every call of the layers."""
     handles = [
-        layer.register_forward_pre_hook(
-            lambda layer, maps, name=name: look(
-                name, layer, maps[0], maps[1]
-            )  # returns None: nothing changes
-        )
+        layer.register_forward_pre_hook(lambda layer, maps, name=name: look(name, layer, *maps[:2]))
         for name, layer in layers.items()
     ]
     try:
