@@ -3,8 +3,9 @@
 from .comparison import Comparison, View, compare_upsampling
 from .figure import draw_comparison, draw_upsampling
 from .kernel_map import KernelMap, kernel_at
+from .kernel_row import draw_kernels
 from .points import default_points
-from .step import UpsamplingStep, upsampling_step
+from .step import UpsamplingStep, upsampling_step, upsampling_steps
 from .subject import Subject, make_subjects
 
 __all__ = [
@@ -16,8 +17,10 @@ __all__ = [
     "compare_upsampling",
     "default_points",
     "draw_comparison",
+    "draw_kernels",
     "draw_upsampling",
     "kernel_at",
     "make_subjects",
     "upsampling_step",
+    "upsampling_steps",
 ]

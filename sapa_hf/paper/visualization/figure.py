@@ -10,25 +10,17 @@ from PIL import Image
 from transformers import PreTrainedModel
 from transformers.image_processing_utils import BaseImageProcessor
 
-from .cells import (
-    box_around,
-    feature_cell,
-    kernel_cell,
-    key_cell,
-    patch_cell,
-    photo_cell,
-    words_cell,
-)
+from .cells import box_around, feature_cell, key_cell, photo_cell
 from .comparison import Comparison, PhotoViews, compare_upsampling
 from .feature_colours import Channels
 from .grid import Cell, Head, Row, set_grid
-from .kernel_map import Box, KernelMap
+from .kernel_map import KernelMap
+from .kernel_row import SQUARE, kernel_row
 from .marks import LETTERS, point_colours
 from .points import Point
 from .subject import make_subjects
 
 MAP_WIDTH, MAP_HEIGHT = 240, 320  # room for photo and features, pixels
-SQUARE = 200  # side of patches and kernels, pixels
 KEY_HEIGHT = 160  # at least, of the words and the scale below the photo
 
 
@@ -104,23 +96,10 @@ def photo_rows(views: PhotoViews, channels: Channels) -> list[Row]:
         before.append(_map_cell(view.feature, view.source, size))
         after.append(_map_cell(view.upsampled, view.level, size))
     rows = [Row("decoder feature", before, opens=True), Row("upsampled feature", after)]
-    return rows + [_kernel_row(views, number, box) for number, box in enumerate(boxes)]
-
-
-def _kernel_row(views: PhotoViews, number: int, box: Box) -> Row:
-    """Draw one point's patch of the photo and its kernel by each model."""
-    photo, point, kernels = views.photo, views.points[number], _by_point(views)[number]
-    colour = point_colours(len(views.points))[number]
-    windows = [kernel.window for kernel in kernels if kernel]
-    cells = [Cell(patch_cell(photo, box, windows, point, colour, SQUARE), f"x {point[0]}, y {point[1]}")]
-    for kernel in kernels:
-        if kernel is None:
-            cells.append(Cell(words_cell("no kernels", (SQUARE, SQUARE))))
-            continue
-        size, most = len(kernel.weights), kernel.weights.max()
-        note = f"{size} x {size}, largest {most:.2f}" if size > 1 else f"1 x 1, weight {most:.2f}"
-        cells.append(Cell(kernel_cell(photo, box, kernel, colour, SQUARE), note))
-    return Row(f"kernels at {LETTERS[number]}", cells)
+    colours = point_colours(len(views.points))
+    for letter, point, kernels, colour in zip(LETTERS, views.points, _by_point(views), colours, strict=False):
+        rows.append(kernel_row(f"kernels at {letter}", views.photo, point, kernels, colour))
+    return rows
 
 
 def _by_point(views: PhotoViews) -> list[tuple[KernelMap | None, ...]]:

@@ -42,16 +42,29 @@ class _Call:
 
 
 @torch.no_grad()
+def upsampling_steps(model: PreTrainedModel, pixel_values: Tensor) -> dict[int, UpsamplingStep]:
+    """Run a model once and look at its upsamplers: level -> the step that leads there, coarsest first.
+
+    While the model runs, the upsamplers' inputs are noted by hooks; each is then asked again for its output
+    and its kernels, so nothing is computed on the way of a normal run. Modules and modes are left as they
+    were. Of several steps to one level the last to run is taken: in SegFormer's head that of the stage just
+    below, which every operator, bilinear too, brings there at once. A head with "bilinear" has no
+    upsamplers; its step is that resizing, to 1/4.
+
+    Args:
+        model: One of our models, also loaded as remote code.
+        pixel_values: (1, 3, H, W), one image as the model takes it, sides multiples of 32.
+
+    Raises:
+        ValueError: The model has no upsampler, or gives values that are not finite.
+    """
+    calls = _calls_by_level(model, pixel_values)
+    return {level: _step(model, calls[level], pixel_values.shape[2]) for level in sorted(calls, reverse=True)}
+
+
+@torch.no_grad()
 def upsampling_step(model: PreTrainedModel, pixel_values: Tensor, level: int = 4) -> UpsamplingStep:
-    """Run a model once and look at one of its upsamplers.
-
-    While the model runs, the upsamplers' inputs are noted by hooks; the chosen one is then asked again for
-    its output and its kernels, so nothing is computed on the way of a normal run. Modules and modes are left
-    as they were.
-
-    Of several steps to one level the last to run is taken: in SegFormer's head that of the stage at 1/8,
-    which every operator, bilinear too, brings to 1/4 at once. A head with "bilinear" has no upsamplers; its
-    step is that resizing.
+    """Run a model once and look at the upsampler that leads to one level; see `upsampling_steps`.
 
     Args:
         model: One of our models, also loaded as remote code.
@@ -59,24 +72,32 @@ def upsampling_step(model: PreTrainedModel, pixel_values: Tensor, level: int = 4
         level: Inverse resolution that the step leads to: 4 for a quarter of the image.
 
     Raises:
-        ValueError: The model has no upsampler, none that leads to this level, or gives values that are not
-            finite.
+        ValueError: There is no step to this level, or see `upsampling_steps`.
     """
-    height = pixel_values.shape[2]
+    calls = _calls_by_level(model, pixel_values)
+    if level not in calls:
+        there = ", ".join(map(str, sorted(calls)))
+        raise ValueError(
+            f"{type(model).__name__} with upsampler={getattr(model.config, 'upsampler', None)!r} has no step "
+            f"to 1/{level} of the image: choose a level of {there}."
+        )
+    return _step(model, calls[level], pixel_values.shape[2])
+
+
+def _calls_by_level(model: PreTrainedModel, pixel_values: Tensor) -> dict[int, _Call]:
+    """Run the model and sort its upsamplers' calls by the level they lead to; the last one stays."""
     calls = _recorded_calls(model, pixel_values.to(model.device, model.dtype))
     if not calls:
         raise ValueError(
             f"{type(model).__name__} has no upsampler to look at: a model of this package is needed, such as "
             "SapaSegformerForSemanticSegmentation."
         )
-    levels = [round(height / call.guide.shape[2]) for call in calls]
-    if level not in levels:
-        there = ", ".join(str(number) for number in sorted(set(levels)))
-        raise ValueError(
-            f"{type(model).__name__} with upsampler={getattr(model.config, 'upsampler', None)!r} has no step "
-            f"to 1/{level} of the image: choose a level of {there}."
-        )
-    call = next(call for call, own in zip(calls[::-1], levels[::-1], strict=True) if own == level)
+    return {round(pixel_values.shape[2] / call.guide.shape[2]): call for call in calls}
+
+
+def _step(model: PreTrainedModel, call: _Call, height: int) -> UpsamplingStep:
+    """Ask an upsampler again for what it made of the maps that it was called with."""
+    level = round(height / call.guide.shape[2])
     with eval_mode(model):
         output = call.upsampler(call.guide, call.feature, *call.rest)
         kernels = _kernels(call)
