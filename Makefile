@@ -4,7 +4,11 @@ PYTHON := $(VENV)/bin/python
 READY := $(VENV)/ready
 JOBS ?= auto
 
-.PHONY: demo test quick kernel benchmark site lint types oldest format clean
+SPACE := build/space
+MODELS ?= demo/bilinear/best demo/sapa-g/best
+PHOTOS ?= space/photos
+
+.PHONY: demo test quick kernel benchmark site space space-test lint types oldest format clean
 
 demo: $(READY)  ## train, score, publish, load back and draw a small SAPA model on rendered rooms
 	$(PYTHON) scripts/demo.py
@@ -23,6 +27,13 @@ benchmark: $(READY)  ## time the operator, the kernel and whole models side by s
 
 site: $(READY)  ## the docs site, in build/site; a link that leads nowhere fails
 	$(PYTHON) -m mkdocs build --strict  # quiet, it would count no warning
+
+space: $(SPACE)/ready  ## the Space's page on this machine: make space MODELS="FOLDER FOLDER" PHOTOS=FOLDER
+	$(SPACE)/bin/python space/app.py --models $(MODELS) --photos $(PHOTOS)
+
+space-test: $(SPACE)/ready  ## drive that page in a headless Chromium, which must be installed
+	$(SPACE)/bin/python -m pip install --quiet --disable-pip-version-check playwright pytest
+	$(SPACE)/bin/python -m pytest -q -o addopts= tests/space
 
 lint: $(READY)
 	$(VENV)/bin/ruff check .
@@ -43,6 +54,12 @@ format: $(READY)
 
 clean:
 	rm -rf $(VENV) build dist demo runs *.egg-info
+
+$(SPACE)/ready: pyproject.toml space/requirements.txt
+	test -x $(SPACE)/bin/python || python3 -m venv $(SPACE)
+	$(SPACE)/bin/python -m pip install --quiet --disable-pip-version-check -e ".[train]" -r space/requirements.txt \
+		$(shell grep '^torch==' constraints.txt)
+	touch $@
 
 $(READY): pyproject.toml constraints.txt
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \

@@ -14,7 +14,7 @@ from sapa_hf import (
     SapaGlpnConfig,
     SapaGlpnForDepthEstimation,
 )
-from sapa_hf.paper.visualization import UpsamplingStep, kernel_at, upsampling_step
+from sapa_hf.paper.visualization import UpsamplingStep, kernel_at, upsampling_step, upsampling_steps
 from sapa_hf.paper.visualization.feature_colours import paint_steps
 
 BTS = {"embedding_size": 8, "hidden_sizes": [8, 8, 16, 16], "depths": [1] * 4, "decoder_hidden_size": 32}
@@ -48,6 +48,16 @@ def test_bilinear_is_the_heads_own_resizing_of_the_same_stage():
     step = upsampling_step(model, PIXELS)
     assert torch.equal(step.feature, projected[0]) and torch.equal(step.output, resized[0])
     assert (step.source, step.level, step.kernels) == (8, 4, None)
+
+
+def test_all_steps_of_one_run_are_those_seen_one_by_one():
+    model = segformer("sapa-b")
+    steps = upsampling_steps(model, PIXELS)
+    assert list(steps) == [16, 8, 4]
+    for level, step in steps.items():
+        alone = upsampling_step(model, PIXELS, level)
+        assert torch.equal(step.output, alone.output) and torch.equal(step.kernels, alone.kernels)
+    assert list(upsampling_steps(segformer("bilinear"), PIXELS)) == [4]
 
 
 def test_depth_models_are_seen_at_every_level_that_they_have():
