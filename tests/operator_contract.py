@@ -98,6 +98,7 @@ class UpsamplerContract:
             output = upsampler(guide, feature)
         torch.testing.assert_close(output.float(), upsampler(guide, feature), rtol=0.05, atol=0.1)
 
+    @pytest.mark.slow  # with every operator
     def test_traced_whole_it_gives_the_same(self):
         upsampler, (guide, feature) = self.make(), self.maps(*self.traced_sizes)
         torch.compiler.reset()

@@ -41,6 +41,7 @@ def test_every_shipped_recipe_stands_on_the_page_about_training():
     assert not [name for name in recipe_names() if not name.startswith("table4/") and f"`{name}`" not in page]
 
 
+@pytest.mark.slow  # a process a script
 @pytest.mark.parametrize("script", sorted(set(re.findall(r"scripts/\w+\.py", SHELL))))
 def test_script_that_a_command_names_is_there_and_explains_itself(script):
     assert (ROOT / script).is_file()

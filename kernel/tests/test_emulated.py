@@ -14,6 +14,7 @@ from plain import plain_upsample, random_inputs, with_gradients
 
 ELEMENTS = {torch.float32: 0, torch.float64: 1, torch.bfloat16: 2, torch.float16: 3}
 HERE = Path(__file__).parent
+pytestmark = pytest.mark.slow  # half a minute together
 
 
 @pytest.fixture(scope="module")

@@ -92,6 +92,7 @@ def test_unknown_path_name_still_computes(sapa, monkeypatch):
     check_against_plain(sapa, random_inputs(*SIZES[0][:5]), 5, "zero", 1e-6)
 
 
+@pytest.mark.slow
 @settings(
     max_examples=200,
     deadline=None,

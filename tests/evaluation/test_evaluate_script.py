@@ -79,6 +79,7 @@ def test_a_model_of_other_classes_is_refused(model_folder, data_folder):
         evaluate_model(str(model_folder), spec, "test", Accelerator(cpu=True))
 
 
+@pytest.mark.slow
 def test_running_a_script_by_its_path_finds_the_evaluate_library():
     script = Path(
         evaluate_script.__file__

@@ -128,6 +128,7 @@ def test_export_takes_the_reference(repository, fresh):
     torch.testing.assert_close(program.module()(*tensors), sapa_upsample(*tensors))
 
 
+@pytest.mark.slow
 def test_compiles_whole_with_the_kernel_loaded_while_tracing(repository):
     code = """
 from sapa_hf.modeling import sapa_upsample

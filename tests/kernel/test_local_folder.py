@@ -182,6 +182,7 @@ print("RAN", tuple(kernel.sapa_upsample(q, k, v).shape))
 """
 
 
+@pytest.mark.slow
 def test_what_was_checked_runs_whatever_lies_beside_it_or_comes_after(variant, tmp_path):
     mark, modeling = tmp_path / "mark", Path(compiled_kernel.__file__).parent
     command = [sys.executable, "-c", PROBE, str(variant), str(mark), str(modeling)]

@@ -126,6 +126,7 @@ def test_paper_sized_models_have_the_papers_parameters():
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "depths",
     [(2, 2, 2, 2), (3, 4, 6, 3), (3, 4, 18, 3), (3, 8, 27, 3), (3, 6, 40, 3)],

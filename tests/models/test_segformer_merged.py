@@ -113,6 +113,7 @@ def test_other_upsamplers_do_not_take_it(upsampler, taken):
     assert not taken
 
 
+@pytest.mark.slow
 def test_training_small_maps_half_precision_and_graphs_do_not_take_it(taken):
     head, stages = make(), maps()
     head(stages)  # with a graph

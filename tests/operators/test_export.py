@@ -15,6 +15,7 @@ def maps(batch, height, width):
     return torch.randn(batch, 8, 2 * height, 2 * width), torch.randn(batch, 8, height, width)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["carafe", "a2u", "dysample"])
 def test_by_torch(name):
     upsampler = build_upsampler(name, 8, 8)

@@ -17,6 +17,7 @@ from sapa_hf.paper.tables.reasons import REASONS
 from sapa_hf.scripts.tables import main
 
 ROOT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.slow  # half a minute together: every network of the paper is built
 
 # Exact counts: (host, upsampler, d) -> parameters, multiply-adds.
 COUNTS = {

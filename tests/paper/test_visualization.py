@@ -153,6 +153,7 @@ def test_a_notebook_gets_a_picture(run_folder, tmp_path):
         draw_upsampling(torch.nn.Linear(1, 1), draw_photo())
 
 
+@pytest.mark.slow
 def test_the_command_line_writes_one_png(run_folder, tmp_path):
     for name in ("a", "b"):
         Image.fromarray(draw_photo()).save(tmp_path / f"{name}.png")
