@@ -20,6 +20,8 @@ from sapa_hf.scripts.predict import main as predict
 from sapa_hf.tasks import DepthTask
 from sapa_hf.training import Trainer, as_settings, parse_arguments
 
+pytestmark = pytest.mark.repeated  # segmentation stands for the other tasks, too
+
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):

@@ -22,6 +22,8 @@ from sapa_hf.tasks import MattingTask
 from sapa_hf.tasks.matting import evaluate_half
 from sapa_hf.training import parse_arguments
 
+pytestmark = pytest.mark.repeated  # segmentation stands for the other tasks, too
+
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):

@@ -18,6 +18,8 @@ from sapa_hf.publishing import assemble_folder, check_folder, find_results
 from sapa_hf.tasks import SegmentationTask
 from sapa_hf.training import parse_arguments
 
+pytestmark = pytest.mark.repeated  # segmentation stands for the other tasks, too
+
 FIELDS = {"maskformer": MASKFORMER, "mask2former": MASK2FORMER}
 
 
