@@ -5,7 +5,7 @@ READY := $(VENV)/ready
 JOBS ?= auto
 
 SPACE := build/space
-MODELS ?= demo/bilinear/best demo/sapa-g/best
+MODELS ?= demo/run-bilinear/best demo/run-sapa-g/best
 PHOTOS ?= space/photos
 
 .PHONY: demo test quick kernel benchmark site space space-test lint types oldest format clean

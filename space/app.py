@@ -3,14 +3,16 @@
 python space/app.py --models FOLDER_OR_ID FOLDER_OR_ID --photos FOLDER
 """
 
-import argparse
 import os
+from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
 
 import gradio as gr
 import numpy as np
 from viewer import LONGEST, Viewer, open_photo
 
+from sapa_hf.command_line import argument_parser, command_line
 from sapa_hf.predict import find_images
 
 LARGEST_UPLOAD = "10mb"
@@ -77,23 +79,22 @@ def _told(compute, *arguments):
         raise gr.Error(str(error)) from error
 
 
-def parse_arguments() -> argparse.Namespace:
+def parse_arguments(arguments: Sequence[str] | None = None) -> Namespace:
     """Read the command line; a Space has none, and sets its models in the environment."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__)
     models = os.environ.get("SAPA_SPACE_MODELS", "").split()
     parser.add_argument("--models", nargs=2, default=models, help="two folders or Hub ids")
     parser.add_argument(
         "--photos", type=Path, default=Path(__file__).parent / "photos", help="to choose from"
     )
     parser.add_argument("--port", type=int, help="7860, or the next free one, unless given")
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
-def main() -> None:
+@command_line(interrupted="stopped")
+def main(arguments: Sequence[str] | None = None) -> None:
     """Load the models and serve the page."""
-    options = parse_arguments()
+    options = parse_arguments(arguments)
     examples = [str(file) for file, _ in find_images([options.photos])] if options.photos.is_dir() else []
     page = build_page(Viewer(options.models), examples)
     page.launch(server_port=options.port, max_file_size=LARGEST_UPLOAD, footer_links=[])

@@ -9,6 +9,7 @@ from PIL import Image
 
 from sapa_hf.data import decode_image
 from sapa_hf.load import load_for_photos
+from sapa_hf.model_folder import find_folder
 from sapa_hf.paper.visualization import draw_kernels, make_subjects
 
 LONGEST = 768  # pixels of a photo's longer side: more would keep others waiting
@@ -26,7 +27,9 @@ class Viewer:
 
     def __init__(self, models: Sequence[str]):
         if len(models) != 2:
-            raise ValueError(f"two models must be named, got {len(models)}: {', '.join(models)}")
+            raise ValueError(
+                f"two models must be named, got {len(models)}: name them by --models or SAPA_SPACE_MODELS"
+            )
         loaded = [load_for_photos(_folder(model)) for model in models]
         for name, (task, _, _) in zip(models, loaded, strict=True):
             if task.channels != 3:
@@ -66,7 +69,8 @@ def open_photo(file: str | Path) -> np.ndarray:
 
 def _folder(model: str) -> str:
     """Fetch a model from the Hub; a folder stays where it is."""
-    return model if Path(model).is_dir() else snapshot_download(model, ignore_patterns=["*.py", "*.bin"])
+    folder = find_folder(model)
+    return snapshot_download(model, ignore_patterns=["*.py", "*.bin"]) if folder is None else str(folder)
 
 
 def _on_sheet(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
