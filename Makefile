@@ -16,7 +16,7 @@ demo: $(READY)  ## train, score, publish, load back and draw a small SAPA model 
 test: $(READY)  ## the whole suite; SAPA_DATA names a folder of real data sets, if there is one
 	$(PYTHON) -m pytest -q -n $(JOBS) --dist worksteal
 
-quick: $(READY)  ## the tests that are neither slow nor those of SegFormer once more, on another model or task: what to run before a commit
+quick: $(READY)  ## before a commit: the tests that are not slow, with SegFormer for all models and tasks
 	$(PYTHON) -m pytest -q -n $(JOBS) --dist worksteal -m "not slow and not repeated"
 
 kernel: $(READY)  ## compile the kernel for this machine (a C++ compiler; CUDA too where torch has it and nvcc is found)

@@ -22,7 +22,7 @@ class Viewer:
         models: Two folders or Hub ids.
 
     Raises:
-        ValueError: There are not two, or a model's predictions are no pictures of photos alone.
+        ValueError: There are not two, or a model needs more than a photo.
     """
 
     def __init__(self, models: Sequence[str]):
@@ -33,7 +33,7 @@ class Viewer:
         loaded = [load_for_photos(_folder(model)) for model in models]
         for name, (task, _, _) in zip(models, loaded, strict=True):
             if task.channels != 3:
-                raise ValueError(f"models must predict from photos alone, got {name} for {task.name}")
+                raise ValueError(f"models must need a photo alone, got {name}, which is for {task.name}")
         self.predictors = [task.predictor(model, processor) for task, model, processor in loaded]
         self.subjects = make_subjects([model for _, model, _ in loaded])
 

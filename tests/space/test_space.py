@@ -177,5 +177,6 @@ def test_what_is_no_photo_is_refused_in_words(page, name, content, words):
 
 
 def test_files_of_the_machine_are_not_served(page, place):
+    (place[1].parent / "secret").write_text("beside the uploads")
     for path in ("/etc/hostname", str(ROOT / "README.md"), f"{place[1]}/../secret"):
         assert page.request.get(f"{place[0]}/gradio_api/file={path}").status in (403, 404)

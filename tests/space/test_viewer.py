@@ -12,7 +12,12 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "space"))  # as `python space
 
 from viewer import LONGEST, Viewer, open_photo
 
-from sapa_hf import SapaGlpnConfig, SapaGlpnForDepthEstimation
+from sapa_hf import (
+    SapaA2uMattingConfig,
+    SapaA2uMattingForImageMatting,
+    SapaGlpnConfig,
+    SapaGlpnForDepthEstimation,
+)
 from sapa_hf.data import BadSampleError
 
 
@@ -45,6 +50,12 @@ def test_depth_is_shown_in_colours(tmp_path):
 def test_one_model_is_not_enough(tmp_path):
     with pytest.raises(ValueError, match="two models"):
         Viewer([saved(segformer(), tmp_path)])
+
+
+def test_a_model_that_needs_a_trimap_is_refused(tmp_path):
+    matting = saved(SapaA2uMattingForImageMatting(SapaA2uMattingConfig()), tmp_path)
+    with pytest.raises(ValueError, match="a photo alone, got .*, which is for image-matting"):
+        Viewer([matting, matting])
 
 
 def test_a_large_photo_is_made_smaller_and_what_is_none_is_refused(tmp_path):
