@@ -34,7 +34,7 @@ class A2U(KernelPredictor):
     Args:
         guide_channels: C, of the guide.
         feature_channels: Of the feature.
-        border: "zero", as published, or "mask".
+        border: "zero", as published, "mask" or "shift".
     """
 
     doubles = True

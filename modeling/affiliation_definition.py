@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from .place_bias import PlaceBias, logits_by_place
-from .window import window_centres
+from .window import window_starts
 
 EPSILON = 1e-6
 
@@ -33,7 +33,7 @@ def affiliation_by_definition(
         key: (B, H, W, d).
         value: (B, H, W, C).
         kernel_size: Odd window size K.
-        border: "zero" or "mask".
+        border: "zero", "mask" or "shift".
         normalization: "softmax", "relu", "sigmoid" or "softplus".
         bias: Logits by place, (H', K) and (W', K).
 
@@ -41,8 +41,10 @@ def affiliation_by_definition(
         (B, H', W', C).
     """
     reach = kernel_size // 2
-    rows = window_centres(query.shape[1], key.shape[1], key.device)  # (H',)
-    columns = window_centres(query.shape[2], key.shape[2], key.device)  # (W',)
+    rows, columns = (
+        window_starts(query.shape[axis], key.shape[axis], kernel_size, border, key.device) + reach
+        for axis in (1, 2)
+    )  # (H',) and (W',), in the padded maps
     inside = torch.ones_like(key[..., :1])
     key, value, inside = (F.pad(x, (0, 0, reach, reach, reach, reach)) for x in (key, value, inside))
 

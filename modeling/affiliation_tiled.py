@@ -5,7 +5,7 @@ import torch.nn.functional as F
 
 from .affiliation_definition import normalise
 from .place_bias import PlaceBias, biased_query, place_marks
-from .window import query_slots
+from .window import query_slots, starts_around
 
 # Positions along each side of a tile. A tile's queries meet all keys of the tile and its halo in one dense
 # product; with a 5 x 5 window 4 x 4 positions waste 2.6 times the exact arithmetic, which the matrix product
@@ -32,7 +32,7 @@ def tiled_affiliation(
         key: (B, H, W, d).
         value: (B, H, W, C).
         kernel_size: Odd window size K.
-        border: "zero" or "mask".
+        border: "zero", "mask" or "shift".
         normalization: "softmax", "relu", "sigmoid" or "softplus".
         bias: Logits by place, (H', K) and (W', K).
 
@@ -42,7 +42,7 @@ def tiled_affiliation(
     height, width = key.shape[1:3]
     guide_height, guide_width = query.shape[1:3]
     if bias is not None:
-        query = biased_query(query, bias, (height, width), kernel_size)  # (B, H', W', d + 2 * K)
+        query = biased_query(query, bias, (height, width), kernel_size, border)  # (B, H', W', d + 2 * K)
     whole = guide_height % height == 0 and guide_width % width == 0
     if whole:
         factors = (guide_height // height, guide_width // width)
@@ -53,11 +53,11 @@ def tiled_affiliation(
         query = query.index_select(1, row_pixels).index_select(2, column_pixels)  # (B, H * fh, W * fw, d)
 
     query_tiles = _query_tiles(query, height, width, factors)  # (B * N, Q, d)
-    key_tiles = _halo_tiles(key, kernel_size)  # (B * N, U, d)
+    key_tiles = _halo_tiles(key, kernel_size, border)  # (B * N, U, d)
     if bias is not None:
-        marks = _halo_marks(key, kernel_size)  # (N, U, 2 * K)
+        marks = _halo_marks(key, kernel_size, border)  # (N, U, 2 * K)
         key_tiles = torch.cat((key_tiles, marks.repeat(len(key), 1, 1)), -1)  # (B * N, U, d + 2 * K)
-    value_tiles = _halo_tiles(value, kernel_size)  # (B * N, U, C)
+    value_tiles = _halo_tiles(value, kernel_size, border)  # (B * N, U, C)
     scores_apart = _excluded(key, factors, kernel_size, border)  # (1 or B * N, Q, U)
     weights = _normalised_scores(query_tiles, key_tiles, scores_apart, normalization)  # (B * N, Q, U)
     output = torch.bmm(weights, value_tiles)  # (B * N, Q, C)
@@ -68,10 +68,10 @@ def tiled_affiliation(
     return output  # (B, H', W', C)
 
 
-def _padding(size: int, kernel_size: int) -> tuple[int, int]:
-    """Zeros before and after an axis: the window's reach, and the rest of the last tile."""
+def _padding(size: int, kernel_size: int, border: str) -> tuple[int, int]:
+    """Zeros before and after an axis: the window's reach, the rest of the last tile, and how far it moves."""
     reach = kernel_size // 2
-    return reach, reach + -size % TILE
+    return reach, reach + -size % TILE + (reach if border == "shift" else 0)
 
 
 def _tile_count(size: int) -> int:
@@ -97,28 +97,30 @@ def _untile(output: torch.Tensor, height: int, width: int, factors: tuple[int, i
     return output[:, : height * factors[0], : width * factors[1]]
 
 
-def _halo_indices(size: int, kernel_size: int, device: torch.device) -> torch.Tensor:
-    """Index into the padded axis of every position a tile's windows can reach: (tiles, TILE + K - 1)."""
-    start = torch.arange(_tile_count(size), device=device)[:, None] * TILE
-    return start + torch.arange(TILE + kernel_size - 1, device=device)
+def _halo_places(size: int, kernel_size: int, border: str, device: torch.device) -> torch.Tensor:
+    """Give the places that each tile's windows can reach, also outside the map: (tiles, TILE + K - 1)."""
+    first = torch.arange(_tile_count(size), device=device) * TILE
+    starts = starts_around(first, size, kernel_size, border)
+    return starts[:, None] + torch.arange(TILE + kernel_size - 1, device=device)
 
 
-def _halo_tiles(positions: torch.Tensor, kernel_size: int) -> torch.Tensor:
+def _halo_tiles(positions: torch.Tensor, kernel_size: int, border: str) -> torch.Tensor:
     """Cut a map into overlapping tiles, zero outside: (B, H, W, C) -> (B * N, U, C), U = (TILE + K - 1)^2."""
     _, height, width, channels = positions.shape
-    padded = F.pad(positions, (0, 0, *_padding(width, kernel_size), *_padding(height, kernel_size)))
-    rows = _halo_indices(height, kernel_size, positions.device)  # (nh, u)
-    columns = _halo_indices(width, kernel_size, positions.device)  # (nw, u)
+    padding = (*_padding(width, kernel_size, border), *_padding(height, kernel_size, border))
+    padded = F.pad(positions, (0, 0, *padding))
+    rows, columns = (
+        _halo_places(size, kernel_size, border, positions.device) + kernel_size // 2
+        for size in (height, width)
+    )  # (nh, u) and (nw, u), in the padded map
     indices = rows[:, None, :, None] * padded.shape[2] + columns[None, :, None, :]  # (nh, nw, u, u)
     tiles = padded.flatten(1, 2).index_select(1, indices.flatten())  # (B, N * U, C)
     return tiles.reshape(-1, (TILE + kernel_size - 1) ** 2, channels)
 
 
-def _halo_marks(key: torch.Tensor, kernel_size: int) -> torch.Tensor:
+def _halo_marks(key: torch.Tensor, kernel_size: int, border: str) -> torch.Tensor:
     """Mark the places of a map's halo tiles, also those outside the map: (N, U, 2 * K)."""
-    rows, columns = (
-        _halo_indices(size, kernel_size, key.device) - kernel_size // 2 for size in key.shape[1:3]
-    )
+    rows, columns = (_halo_places(size, kernel_size, border, key.device) for size in key.shape[1:3])
     rows, columns = (
         rows[:, None].expand(-1, len(columns), -1),
         columns[None].expand(len(rows), -1, -1),
@@ -129,15 +131,21 @@ def _halo_marks(key: torch.Tensor, kernel_size: int) -> torch.Tensor:
 def _excluded(key: torch.Tensor, factors: tuple[int, int], kernel_size: int, border: str) -> torch.Tensor:
     """Mark the pairs of a tile's query and key that are not in one window: (1 or B * N, Q, U)."""
 
-    def axis(factor: int) -> torch.Tensor:
-        centre = torch.arange(TILE * factor, device=key.device) // factor
-        tap = torch.arange(TILE + kernel_size - 1, device=key.device) - centre[:, None]
-        return (tap >= 0) & (tap < kernel_size)  # (TILE * f, u)
+    def axis(size: int, factor: int) -> torch.Tensor:
+        tiles = torch.arange(_tile_count(size) if border == "shift" else 1, device=key.device)
+        centres = tiles[:, None] * TILE + torch.arange(TILE * factor, device=key.device) // factor
+        starts = starts_around(centres, size, kernel_size, border)  # (tiles or 1, TILE * f)
+        halo = torch.arange(TILE + kernel_size - 1, device=key.device)
+        tap = halo - (starts - starts[:, :1])[..., None]
+        return (tap >= 0) & (tap < kernel_size)  # (tiles or 1, TILE * f, u)
 
-    window = axis(factors[0])[:, None, :, None] & axis(factors[1])[None, :, None, :]  # (fh T, fw T, u, u)
-    excluded = ~window.flatten(2, 3).flatten(0, 1)[None]  # (1, Q, U)
+    rows, columns = (axis(size, factor) for size, factor in zip(key.shape[1:3], factors, strict=True))
+    window = rows[:, None, :, None, :, None] & columns[None, :, None, :, None, :]
+    excluded = ~window.flatten(4).flatten(2, 3).flatten(0, 1)  # (N or 1, Q, U)
+    if border == "shift":
+        return excluded.repeat(len(key), 1, 1)
     if border == "mask":
-        outside = _halo_tiles(torch.ones_like(key[..., :1]), kernel_size) == 0  # (B * N, U, 1)
+        outside = _halo_tiles(torch.ones_like(key[..., :1]), kernel_size, border) == 0  # (B * N, U, 1)
         excluded = excluded | outside.transpose(1, 2)
     return excluded
 

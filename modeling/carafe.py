@@ -19,7 +19,7 @@ class CARAFE(KernelPredictor):
         guide_channels: Of the guide; not used.
         feature_channels: Of the feature.
         kernel_size: Odd window size K.
-        border: "zero", as published, or "mask".
+        border: "zero", as published, "mask" or "shift".
     """
 
     doubles = True

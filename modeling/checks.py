@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 
-BORDERS = ("zero", "mask")
+BORDERS = ("zero", "mask", "shift")
 STARTS = ("average", "bilinear")
 NORMALIZATIONS = ("softmax", "relu", "sigmoid", "softplus")
 LARGEST_KERNEL = 99  # a config from elsewhere must not ask for any amount of memory
@@ -24,19 +24,25 @@ def check_affiliation(
         if not isinstance(tensor, torch.Tensor) or not tensor.is_floating_point():
             given = tensor.dtype if isinstance(tensor, torch.Tensor) else type(tensor).__name__
             raise TypeError(f"{name} must be a floating point tensor, got {given}.")
-        if tensor.dim() != 4:
+        if tensor.dim() not in (4, 5):
             raise ValueError(
-                f"{name} must be channels-last (B, H, W, C), got a tensor of shape {tuple(tensor.shape)}."
+                f"{name} must be channels-last (B, H, W, C), or (B, H, W, n, C) with heads, got a tensor of "
+                f"shape {tuple(tensor.shape)}."
             )
     if not query.device == key.device == value.device:
         raise ValueError(
             "query, key and value must be on one device, got "
             f"{query.device}, {key.device} and {value.device}."
         )
-    if key.shape[:3] != value.shape[:3] or query.shape[0] != key.shape[0] or query.shape[3] != key.shape[3]:
+    if (
+        key.shape[:-1] != value.shape[:-1]
+        or query.shape[0] != key.shape[0]
+        or query.shape[3:] != key.shape[3:]
+    ):
         raise ValueError(
-            "query (B, H', W', d), key (B, H, W, d) and value (B, H, W, C) must agree in B, H, W and d, got "
-            f"the shapes {tuple(query.shape)}, {tuple(key.shape)} and {tuple(value.shape)}."
+            "query (B, H', W', d), key (B, H, W, d) and value (B, H, W, C) must agree in B, H, W and d, and "
+            "in the heads before d and C if there are any, got the shapes "
+            f" {tuple(query.shape)}, {tuple(key.shape)} and {tuple(value.shape)}."
         )
     check_sizes(query.shape[1:3], key.shape[1:3])
     check_choice("border", border, BORDERS)
@@ -58,6 +64,15 @@ def check_sizes(guide_size: Sequence[int], feature_size: Sequence[int]) -> None:
             f"The guide's size {tuple(guide_size)} must be at least the feature's {tuple(feature_size)} "
             "along both axes, and the feature's at least (1, 1): upsampling cannot shrink. "
             "Were guide and feature exchanged?"
+        )
+
+
+def check_shift(feature_size: int, kernel_size: int) -> None:
+    """Refuse a map that holds no whole window, for the border "shift"."""
+    if kernel_size > feature_size:
+        raise ValueError(
+            f"border='shift' needs a map of at least kernel_size={kernel_size} positions along both axes, "
+            f"got {feature_size}; use a smaller window, or the border 'mask'."
         )
 
 
@@ -104,6 +119,14 @@ def check_kernel_size(kernel_size: int) -> None:
         raise ValueError(
             f"kernel_size must be odd and from 1 to {LARGEST_KERNEL}, got {kernel_size}; try {nearest}."
         )
+
+
+def check_heads(heads: int) -> None:
+    """Refuse a number of heads that is not a positive integer."""
+    if isinstance(heads, bool) or not isinstance(heads, int):
+        raise TypeError(f"heads must be a positive integer, got {heads!r}.")
+    if heads < 1:
+        raise ValueError(f"heads must be at least 1, got {heads}; the paper's SAPA has 1.")
 
 
 def check_embedding_dim(embedding_dim: int) -> None:

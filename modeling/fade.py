@@ -22,7 +22,7 @@ class FADE(KernelPredictor):
         guide_channels: Of the guide.
         feature_channels: Of the feature.
         kernel_size: Odd window size K; published with 5.
-        border: "zero", as published, or "mask".
+        border: "zero", as published, "mask" or "shift".
     """
 
     def __init__(

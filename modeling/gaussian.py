@@ -18,7 +18,7 @@ class Gaussian(GuidedUpsampler):
         guide_channels: Of the guide.
         feature_channels: Of the feature.
         kernel_size: Odd window size K.
-        border: "zero" or "mask", as in `sapa_upsample`.
+        border: "zero", "mask" or "shift", as in `sapa_upsample`.
 
     Raises:
         TypeError: An argument has the wrong type.
@@ -46,14 +46,14 @@ class Gaussian(GuidedUpsampler):
         """Upsample (B, Cf, H, W), or a value map instead of it, to the guide's (H', W')."""
         self.check_maps(guide, feature, value)
         value = (feature if value is None else value).permute(0, 2, 3, 1)  # (B, H, W, C)
-        bias = self.prior(guide.shape[2:], feature.shape[2:], self.kernel_size)
+        bias = self.prior(guide.shape[2:], feature.shape[2:], self.kernel_size, self.border)
         output = affiliate(*_alike(guide, feature), value, self.kernel_size, self.border, bias=bias)
         return output.permute(0, 3, 1, 2)
 
     def kernels(self, guide: torch.Tensor, feature: torch.Tensor) -> torch.Tensor:
         """Give the upsampling kernels, (B, H', W', K * K)."""
         self.check_maps(guide, feature)
-        bias = self.prior(guide.shape[2:], feature.shape[2:], self.kernel_size)
+        bias = self.prior(guide.shape[2:], feature.shape[2:], self.kernel_size, self.border)
         return affiliation_weights(*_alike(guide, feature), self.kernel_size, self.border, bias=bias)
 
 

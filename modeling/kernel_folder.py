@@ -22,6 +22,8 @@ from types import ModuleType
 
 import torch
 
+from .checks import BORDERS
+
 # Folders below build/ of a kernel repository, by the device they are compiled for.
 VARIANTS = {
     "cpu": "torch-stable-abi211-cpu-x86_64-linux",
@@ -105,10 +107,11 @@ def require_kernel(module: ModuleType) -> ModuleType:
     """Give the module back, or refuse one that is not a kernel which `sapa_upsample` can call.
 
     Raises:
-        ValueError: It has no function `assemble`, or one from before logits by place.
+        ValueError: It has no function `assemble`, or one from before logits by place, heads and "shift".
     """
-    assemble = getattr(module, "assemble", None)
-    if not callable(assemble) or "bias" not in inspect.signature(assemble).parameters:
+    assemble, borders = getattr(module, "assemble", None), getattr(module, "BORDERS", ())
+    known = callable(assemble) and "bias" in inspect.signature(assemble).parameters
+    if not known or not set(BORDERS) <= set(borders):
         raise ValueError(f"the module {module.__name__} is not a SAPA kernel that this version can use")
     return module
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F
 
-from .window import window_centres
+from .window import window_starts
 
 # rows (H', K) and columns (W', K): pixel (i', j') gives tap (y, x) the logit rows[i', y] + columns[j', x].
 PlaceBias = tuple[torch.Tensor, torch.Tensor]
@@ -18,7 +18,11 @@ def logits_by_place(bias: PlaceBias) -> torch.Tensor:
 
 
 def biased_query(
-    query: torch.Tensor, bias: PlaceBias, feature_size: Sequence[int], kernel_size: int
+    query: torch.Tensor,
+    bias: PlaceBias,
+    feature_size: Sequence[int],
+    kernel_size: int,
+    border: str = "zero",
 ) -> torch.Tensor:
     """Append each pixel's bias to its query, by the marks of the positions under its taps.
 
@@ -31,12 +35,13 @@ def biased_query(
         bias: Of rows and columns.
         feature_size: (H, W).
         kernel_size: Odd window size K.
+        border: Where windows lie, as in `window_starts`.
 
     Returns:
         (B, H', W', d + 2 * K).
     """
     rows, columns = (
-        _by_remainder(table.to(query.dtype), size, kernel_size)
+        _by_remainder(table.to(query.dtype), size, kernel_size, border)
         for table, size in zip(bias, feature_size, strict=True)
     )
     shape = (*query.shape[:3], kernel_size)
@@ -59,9 +64,14 @@ def place_marks(rows: torch.Tensor, columns: torch.Tensor, kernel_size: int) -> 
     return torch.cat((marks[0].unsqueeze(-2).expand(shape), marks[1].unsqueeze(-3).expand(shape)), -1)
 
 
-def _by_remainder(table: torch.Tensor, feature_size: int, kernel_size: int) -> torch.Tensor:
+def taps_by_remainder(
+    guide_size: int, feature_size: int, kernel_size: int, border: str, device: torch.device
+) -> torch.Tensor:
+    """Give the tap of every pixel's window that falls on each remainder modulo K: (guide_size, K)."""
+    starts = window_starts(guide_size, feature_size, kernel_size, border, device)[:, None]
+    return (torch.arange(kernel_size, device=device) - starts) % kernel_size
+
+
+def _by_remainder(table: torch.Tensor, feature_size: int, kernel_size: int, border: str) -> torch.Tensor:
     """Sort each pixel's taps by the remainder modulo K of the position under them: (size, K) -> (size, K)."""
-    centres = window_centres(table.shape[0], feature_size, table.device)[:, None]
-    remainders = torch.arange(kernel_size, device=table.device)
-    taps = (remainders - centres + kernel_size // 2) % kernel_size  # (size, K)
-    return table.gather(1, taps)
+    return table.gather(1, taps_by_remainder(table.shape[0], feature_size, kernel_size, border, table.device))

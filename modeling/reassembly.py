@@ -8,7 +8,8 @@ import torch.nn.functional as F
 from .affiliation import affiliate
 from .checks import BORDERS, check_choice, check_kernel_size
 from .guided_upsampler import GuidedUpsampler, crop_to_guide
-from .window import window_centres
+from .place_bias import taps_by_remainder
+from .window import window_starts
 
 
 class KernelPredictor(GuidedUpsampler):
@@ -20,7 +21,7 @@ class KernelPredictor(GuidedUpsampler):
         guide_channels: Of the guide.
         feature_channels: Of the feature.
         kernel_size: Odd window size K.
-        border: "zero" or "mask", as in `reassemble`.
+        border: "zero", "mask" or "shift", as in `reassemble`.
 
     Raises:
         TypeError: An argument has the wrong type.
@@ -80,17 +81,17 @@ def reassemble(
         value: (B, H, W, C).
         kernel_size: Odd window size K.
         border: "zero" lets a tap outside the map take its share of the softmax and add nothing; "mask" leaves
-            it out.
+            it out; "shift" moves the window inside.
 
     Returns:
         (B, H', W', C) in value's dtype.
     """
     height, width = value.shape[1:3]
-    query = _by_remainder(logits, (height, width), kernel_size)
+    query = _by_remainder(logits, (height, width), kernel_size, border)
     rows, columns = (torch.arange(size, device=value.device) % kernel_size for size in (height, width))
     remainders = rows[:, None] * kernel_size + columns  # (H, W)
     key = F.one_hot(remainders, kernel_size**2).to(logits.dtype).expand(value.shape[0], -1, -1, -1)
-    output = affiliate(query, key, value, kernel_size, "mask")
+    output = affiliate(query, key, value, kernel_size, "mask" if border == "zero" else border)
     if border == "zero":
         weights = kernel_weights(logits, (height, width), kernel_size, border)
         inside = taps_inside(logits.shape[1:3], (height, width), kernel_size, value.device)
@@ -126,16 +127,17 @@ def _tap_positions(
     guide_size: int, feature_size: int, kernel_size: int, device: torch.device
 ) -> torch.Tensor:
     """Give the feature index under each tap along one axis: (guide_size, K), also outside the map."""
-    taps = torch.arange(kernel_size, device=device) - kernel_size // 2
-    return window_centres(guide_size, feature_size, device)[:, None] + taps
+    starts = window_starts(guide_size, feature_size, kernel_size, device=device)
+    return starts[:, None] + torch.arange(kernel_size, device=device)
 
 
-def _by_remainder(logits: torch.Tensor, feature_size: Sequence[int], kernel_size: int) -> torch.Tensor:
+def _by_remainder(
+    logits: torch.Tensor, feature_size: Sequence[int], kernel_size: int, border: str
+) -> torch.Tensor:
     """Sort each pixel's logits by the remainder modulo K of the position under the tap."""
-    taps = []
-    for high, low in zip(logits.shape[1:3], feature_size, strict=True):
-        centres = window_centres(high, low, logits.device)[:, None]
-        remainder = torch.arange(kernel_size, device=logits.device)
-        taps.append((remainder - centres + kernel_size // 2) % kernel_size)  # (size, K): the tap of each
-    order = taps[0][:, None, :, None] * kernel_size + taps[1][None, :, None, :]  # (H', W', K, K)
+    rows, columns = (
+        taps_by_remainder(high, low, kernel_size, border, logits.device)
+        for high, low in zip(logits.shape[1:3], feature_size, strict=True)
+    )  # (H', K) and (W', K)
+    order = rows[:, None, :, None] * kernel_size + columns[None, :, None, :]  # (H', W', K, K)
     return logits.gather(-1, order.flatten(2).expand_as(logits))

@@ -6,9 +6,18 @@ from torch import nn
 from .affiliation import affiliate
 from .affiliation_layer import SapaAffiliation
 from .affiliation_windowed import affiliation_logits, affiliation_weights
-from .checks import BORDERS, NORMALIZATIONS, STARTS, check_choice, check_embedding_dim, check_kernel_size
+from .checks import (
+    BORDERS,
+    NORMALIZATIONS,
+    STARTS,
+    check_choice,
+    check_embedding_dim,
+    check_heads,
+    check_kernel_size,
+)
 from .distance_prior import DistancePrior
 from .guided_upsampler import GuidedUpsampler
+from .heads import split_heads
 from .place_bias import PlaceBias
 from .window import nearest
 
@@ -35,18 +44,20 @@ class SAPA(GuidedUpsampler):
         kernel_size: Odd window size K.
         embedding_dim: Embedding dimension d of queries and keys; "inner" has none and does without it.
         normalization: "softmax", "relu", "sigmoid" or "softplus".
-        border: "zero" or "mask", as in `sapa_upsample`.
+        border: "zero", "mask" or "shift", as in `sapa_upsample`.
         start: "average" is the paper's: the first kernel is nearly a flat mean of the window. "bilinear" adds
             one learnt number, a preference for near taps (`DistancePrior`), so that the first kernel is close
             to bilinear's. It needs "softmax", and goes with the border "mask": under "zero" an edge pixel
             gives away the share of the taps outside.
+        heads: Parts of the embedding and of the feature's channels, each with kernels of its own, as in
+            neighbourhood attention. The paper's SAPA has 1. More share no weights over all channels, so that
+            nothing can be assembled in the feature's place.
 
     Raises:
         TypeError: An argument has the wrong type.
-        ValueError: An argument is out of range, or "inner" was asked for with unequal channels.
+        ValueError: An argument is out of range, "inner" was asked for with unequal channels, or the heads do
+            not divide the embedding and the feature's channels.
     """
-
-    reassembles = True
 
     def __init__(
         self,
@@ -58,6 +69,7 @@ class SAPA(GuidedUpsampler):
         normalization: str = "softmax",
         border: str = "zero",
         start: str = "average",
+        heads: int = 1,
     ):
         super().__init__(guide_channels, feature_channels)
         check_choice("similarity", similarity, SIMILARITIES)
@@ -66,10 +78,13 @@ class SAPA(GuidedUpsampler):
         check_choice("start", start, STARTS)
         check_kernel_size(kernel_size)
         check_embedding_dim(embedding_dim)
+        check_heads(heads)
         _check_start(start, normalization, similarity)
         _check_channels(similarity, guide_channels, feature_channels)
+        _check_division(heads, feature_channels, embedding_dim if similarity != "inner" else feature_channels)
         self.similarity, self.normalization, self.border = similarity, normalization, border
-        self.kernel_size, self.embedding_dim = kernel_size, embedding_dim
+        self.kernel_size, self.embedding_dim, self.heads = kernel_size, embedding_dim, heads
+        self.reassembles = heads == 1
 
         affine = similarity != "inner"
         self.norm_guide = nn.LayerNorm(guide_channels, elementwise_affine=affine)
@@ -104,28 +119,33 @@ class SAPA(GuidedUpsampler):
             feature: (B, Cf, H, W) with H <= H' and W <= W'.
             value: (B, Cv, H, W) to assemble instead of the feature, with the feature's kernels. A 1 x 1
                 convolution without bias commutes with the assembly, so it may run here, at the low
-                resolution.
+                resolution. Only with one head.
 
         Returns:
             (B, Cf or Cv, H', W').
         """
         self.check_maps(guide, feature, value)
+        if value is not None and self.heads > 1:
+            raise TypeError(
+                f"This SAPA takes no value map, because its {self.heads} heads weigh the feature's channels "
+                "apart: apply what made the value map after the upsampling, to its output."
+            )
         query, key = self.query_and_key(guide, feature)
         value = feature if value is None else value
         return self.assemble(query, key, value.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
     def kernels(self, guide: torch.Tensor, feature: torch.Tensor) -> torch.Tensor:
-        """Give the upsampling kernels, (B, H', W', K * K)."""
+        """Give the upsampling kernels, (B, H', W', K * K), or (B, H', W', n, K * K) with n heads."""
         self.check_maps(guide, feature)
-        query, key = self.query_and_key(guide, feature)
+        query, key = map(self._by_head, self.query_and_key(guide, feature))
         bias = self._bias(query, key)
         return affiliation_weights(query, key, self.kernel_size, self.border, self.normalization, bias)
 
     def logits(self, guide: torch.Tensor, feature: torch.Tensor) -> torch.Tensor:
-        """Give what the kernels are made of, (B, H', W', K * K): similarities, and the prior if any."""
+        """Give what the kernels are made of, in their shape: similarities, and the prior if any."""
         self.check_maps(guide, feature)
-        query, key = self.query_and_key(guide, feature)
-        return affiliation_logits(query, key, self.kernel_size, self._bias(query, key))
+        query, key = map(self._by_head, self.query_and_key(guide, feature))
+        return affiliation_logits(query, key, self.kernel_size, self._bias(query, key), self.border)
 
     def query_and_key(self, guide: torch.Tensor, feature: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Embed both maps: (B, Cg, H', W') and (B, Cf, H, W) -> (B, H', W', d) and (B, H, W, d)."""
@@ -161,20 +181,25 @@ class SAPA(GuidedUpsampler):
         """Affiliate: (B, H', W', d), (B, H, W, d), (B, H, W, C) -> (B, H', W', C)."""
         run = self.affiliation if self.normalization == "softmax" else affiliate  # no kernel has the others
         bias = self._bias(query, key)
-        return run(query, key, value, self.kernel_size, self.border, self.normalization, bias=bias)
+        maps = map(self._by_head, (query, key, value))
+        output = run(*maps, self.kernel_size, self.border, self.normalization, bias=bias)
+        return output if self.heads == 1 else output.flatten(-2)
+
+    def _by_head(self, maps: torch.Tensor) -> torch.Tensor:
+        return maps if self.heads == 1 else split_heads(maps, self.heads)
 
     def _bias(self, query: torch.Tensor, key: torch.Tensor) -> PlaceBias | None:
         """Give what a tap's distance adds to its logit, where this SAPA has such a prior."""
         if self.prior is None:
             return None
-        return self.prior(query.shape[1:3], key.shape[1:3], self.kernel_size)
+        return self.prior(query.shape[1:3], key.shape[1:3], self.kernel_size, self.border)
 
     def extra_repr(self) -> str:
         """Name the choices in print(model)."""
         return (
             f"similarity={self.similarity!r}, kernel_size={self.kernel_size}, "
             f"normalization={self.normalization!r}, border={self.border!r}, "
-            f"start={'average' if self.prior is None else 'bilinear'!r}"
+            f"start={'average' if self.prior is None else 'bilinear'!r}, heads={self.heads}"
         )
 
 
@@ -199,4 +224,13 @@ def _check_channels(similarity: str, guide_channels: int, feature_channels: int)
             "similarity='inner' (SAPA-I) compares guide and feature channel by channel and needs equal "
             f"counts, but the guide has {guide_channels} and the feature {feature_channels}. "
             "Use 'bilinear' or 'gated'."
+        )
+
+
+def _check_division(heads: int, feature_channels: int, embedding_dim: int) -> None:
+    """Refuse heads that would be of unequal size."""
+    if feature_channels % heads or embedding_dim % heads:
+        raise ValueError(
+            f"heads must divide the feature's channels and the embedding dimension, got heads={heads} for "
+            f"{feature_channels} and {embedding_dim}."
         )

@@ -63,6 +63,8 @@ def can_merge(head: Head, stages: Sequence[torch.Tensor]) -> bool:
         return False
     if not all(is_untouched(layer, kind) for layer, kind in _layers(head)):
         return False
+    if not all(step.reassembles for step in head.upsamplers):  # several heads do not commute with the fusion
+        return False
     return finest.shape[2] * finest.shape[3] >= WORTH * head.batch_norm.num_features
 
 

@@ -8,7 +8,15 @@ from typing import Any, NamedTuple
 from .a2u import A2U
 from .bilinear_additive import BilinearAdditive
 from .carafe import CARAFE
-from .checks import BORDERS, NORMALIZATIONS, STARTS, check_choice, check_embedding_dim, check_kernel_size
+from .checks import (
+    BORDERS,
+    NORMALIZATIONS,
+    STARTS,
+    check_choice,
+    check_embedding_dim,
+    check_heads,
+    check_kernel_size,
+)
 from .deconv import Deconv
 from .dysample import DySample
 from .fade import FADE
@@ -28,6 +36,7 @@ CHECKS: dict[str, Callable[[Any], None]] = {  # of every option that an upsample
     "normalization": partial(check_choice, "normalization", choices=NORMALIZATIONS),
     "border": partial(check_choice, "border", choices=BORDERS),
     "start": partial(check_choice, "start", choices=STARTS),
+    "heads": check_heads,
 }
 OPTIONS = tuple(CHECKS)
 
@@ -83,7 +92,7 @@ UPSAMPLERS = {
     "sapa-i": Entry(
         SAPA,
         "SAPA-I: inner products of the normalised guide and feature, no parameters",
-        ("kernel_size", "normalization", "border"),
+        ("kernel_size", "normalization", "border", "heads"),
         {"similarity": "inner"},
     ),
     "sapa-b": Entry(
@@ -125,9 +134,9 @@ def build_upsampler(name: str, guide_channels: int, feature_channels: int, **opt
         name: One of `UPSAMPLERS`.
         guide_channels: Cg.
         feature_channels: Cf.
-        options: kernel_size (SAPA, CARAFE, FADE), embedding_dim, normalization and start (SAPA), border
-            (SAPA, CARAFE, A2U, FADE); an upsampler without one of them ignores it, so that a model can pass
-            the same options to all.
+        options: kernel_size (SAPA, CARAFE, FADE), embedding_dim, normalization, start and heads (SAPA),
+            border (SAPA, CARAFE, A2U, FADE); an upsampler without one of them ignores it, so that a model
+            can pass the same options to all.
 
     Raises:
         TypeError: An option is unknown or has the wrong type.

@@ -19,6 +19,7 @@ class UpsamplerFields:
         upsampler_normalization: How scores become the weights of a window.
         upsampler_border: What a tap outside the map is; "zero" is as released.
         upsampler_start: Which upsampling SAPA's first weights are; "average" is the paper's.
+        upsampler_heads: Parts of the channels with kernels of their own; the paper's SAPA has 1.
     """
 
     upsampler: str = field(default="sapa-g", metadata={"help": "the feature upsampling operator"})
@@ -35,6 +36,9 @@ class UpsamplerFields:
     )
     upsampler_start: str = field(
         default="average", metadata={"help": f"SAPA's first weights: {', '.join(STARTS)}"}
+    )
+    upsampler_heads: int = field(
+        default=1, metadata={"help": "parts of the channels with kernels of their own"}
     )
 
 

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import torch
 
+from .checks import check_shift
+
 
 def window_centres(guide_size: int, feature_size: int, device: torch.device | None = None) -> torch.Tensor:
     """Give the feature index at the centre of every output pixel's window.
@@ -17,6 +19,40 @@ def window_centres(guide_size: int, feature_size: int, device: torch.device | No
         Integer tensor (H',): (i' * H) // H'. At an exact factor s this is the paper's floor(i' / s).
     """
     return torch.arange(guide_size, device=device) * feature_size // guide_size
+
+
+def window_starts(
+    guide_size: int,
+    feature_size: int,
+    kernel_size: int,
+    border: str = "zero",
+    device: torch.device | None = None,
+) -> torch.Tensor:
+    """Give the feature index under the first tap of every output pixel's window.
+
+    Args:
+        guide_size: Output pixels along one axis, H'.
+        feature_size: Feature positions along that axis, H.
+        kernel_size: Odd window size K.
+        border: "shift" moves a window that reaches over the edge back inside; K must then be at most H. With
+            the others windows may begin before the map and end behind it.
+        device: Where to put the indices.
+
+    Returns:
+        Integer tensor (H',).
+    """
+    return starts_around(window_centres(guide_size, feature_size, device), feature_size, kernel_size, border)
+
+
+def starts_around(
+    centres: torch.Tensor, feature_size: int, kernel_size: int, border: str = "zero"
+) -> torch.Tensor:
+    """Give the first tap of the windows around some positions of an axis: integers of the centres' shape."""
+    starts = centres - kernel_size // 2
+    if border != "shift":
+        return starts
+    check_shift(feature_size, kernel_size)
+    return starts.clamp(0, feature_size - kernel_size)
 
 
 def nearest(feature: torch.Tensor, size: Sequence[int]) -> torch.Tensor:

@@ -39,13 +39,14 @@ class Attention {
   bool ok() const { return bias_.ok() && transposed_.ok(); }
 
   // weights (slots, taps, lanes) of some queries of each position.
-  void weights(const TransposedKeys<P, T>& keys, std::int64_t image, std::int64_t y, std::int64_t x, const Slots& slots,
+  void weights(const TransposedKeys<P, T>& keys, std::int64_t plane, std::int64_t y, std::int64_t x, const Slots& slots,
                S* out) {
-    load_queries(image, x, slots);
-    const std::int64_t taps = p_.taps(), size = p_.kernel_size;
+    load_queries(plane, x, slots);
+    const std::int64_t taps = p_.taps(), size = p_.kernel_size, left = p_.window_column(x);
+    const bool moved = find_lanes(x, left);
     const int count = slots.count;
     for (std::int64_t n = 0; n < size; ++n) {
-      const std::int64_t row = y + n - p_.radius();
+      const std::int64_t row = p_.window_row(y) + n;
       S* at = out + n * size * P::lanes;
       if (row < 0 || row >= p_.height) {
         const S logit = p_.border == sapa::Border::mask ? -static_cast<S>(INFINITY) : 0;
@@ -54,11 +55,12 @@ class Attention {
         continue;
       }
       for (std::int64_t m = 0; m < size; m += P::taps) {
-        const S* key = keys.row(row) + x + m;
+        const S* key = keys.row(row) + p_.radius() + left + m;
         with_count<P::taps>(static_cast<int>(least(P::taps, size - m)), [&](auto t) {
           with_count<4>(count, [&](auto q) {
-            score_block<P, decltype(q)::value, decltype(t)::value>(transposed_.get(), key, p_.embedding, keys.stride(),
-                                                                   at + m * P::lanes, taps * P::lanes);
+            constexpr int Q = decltype(q)::value, T_ = decltype(t)::value;
+            const auto score = moved ? score_block<P, Q, T_, true> : score_block<P, Q, T_, false>;
+            score(transposed_.get(), key, p_.embedding, keys.stride(), lanes_, at + m * P::lanes, taps * P::lanes);
           });
         });
       }
@@ -69,27 +71,40 @@ class Attention {
   }
 
   // Prefetches the queries of one position of the next group; behind the last group of a row comes the next row's first.
-  void prefetch_next(std::int64_t image, std::int64_t y, std::int64_t group, std::int64_t lane) const {
+  void prefetch_next(std::int64_t plane, std::int64_t y, std::int64_t group, std::int64_t lane) const {
     const bool wraps = group + P::lanes >= p_.width;
     const std::int64_t next = wraps ? y + 1 : y, x = wraps ? lane : group + P::lanes + lane;
     if (next >= p_.height || x >= p_.width) return;
-    for (std::int64_t row = grid_.first_row(next); row < grid_.first_row(next + 1); ++row)
-      prefetch(query_ + ((image * p_.guide_height + row) * p_.guide_width + grid_.first(x)) * p_.embedding,
-               grid_.count(x) * p_.embedding);
+    for (std::int64_t row = grid_.first_row(next); row < grid_.first_row(next + 1); ++row) {
+      const T* from = query_ + p_.pixel(plane, row, grid_.first(x)) * p_.embedding;
+      if (p_.heads == 1) prefetch(from, grid_.count(x) * p_.embedding);
+      else
+        for (std::int64_t c = 0; c < grid_.count(x); ++c) prefetch(from + c * p_.heads * p_.embedding, p_.embedding);
+    }
   }
 
  private:
-  void load_queries(std::int64_t image, std::int64_t x, const Slots& slots) {
+  void load_queries(std::int64_t plane, std::int64_t x, const Slots& slots) {
     for (int q = 0; q < slots.count; ++q) {
       const std::int64_t column = slots.column[q];
-      const T* from = query_ + (image * p_.guide_height + slots.top + slots.row[q]) * p_.guide_width * p_.embedding;
+      const T* from = query_ + p_.pixel(plane, slots.top + slots.row[q], 0) * p_.embedding;
       const T* source[P::lanes];
       for (int i = 0; i < P::lanes; ++i) {  // an unfilled slot reads the position's first query; its result is dropped
         const std::int64_t at = least(x + i, p_.width - 1);
-        source[i] = from + (grid_.first(at) + (column < grid_.count(at) ? column : 0)) * p_.embedding;
+        source[i] = from + (grid_.first(at) + (column < grid_.count(at) ? column : 0)) * p_.heads * p_.embedding;
       }
       transpose_rows<P>(source, p_.embedding, transposed_.get() + q * p_.embedding * P::lanes, P::lanes);
     }
+  }
+
+  // How far the windows of the positions from x on begin behind the first one's, and whether any was moved.
+  bool find_lanes(std::int64_t x, std::int64_t left) {
+    bool moved = left != x - p_.radius();
+    for (int i = 0; i < P::lanes; ++i) {
+      lanes_[i] = static_cast<std::int32_t>(p_.window_column(x + i) - left);
+      moved = moved || lanes_[i] != i;
+    }
+    return moved;
   }
 
   void mask_columns(std::int64_t x, int count, S* out) const {
@@ -104,6 +119,7 @@ class Attention {
   const T* query_;
   PlaceBias<P> bias_;
   Buffer<S> transposed_;
+  std::int32_t lanes_[P::lanes];
 };
 
 }  // namespace

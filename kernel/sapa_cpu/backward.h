@@ -5,26 +5,25 @@
 
 namespace {
 
-// The guide rows of one position row, as (guide_width, channels) rows of scalars.
+// The guide rows of one position row, as rows of scalars.
 template <class P, class T>
 class GuideRows {
   using S = typename P::Scalar;
-  static constexpr bool direct = same<T, S>;
 
  public:
   GuideRows(const sapa::Problem& p, const void* data, std::int64_t channels)
-      : p_(p), data_(static_cast<const T*>(data)), size_(p.guide_width * channels),
-        copy_(direct ? 0 : p.most_rows() * size_), rows_(p.most_rows()) {}
+      : p_(p), data_(static_cast<const T*>(data)), channels_(channels), size_(p.guide_width * channels),
+        copy_(in_place<P, T> ? 0 : p.most_rows() * size_), rows_(p.most_rows()) {}
   bool ok() const { return copy_.ok() && rows_.ok(); }
 
-  const S* const* load(std::int64_t image, std::int64_t y) {
+  const S* const* load(std::int64_t plane, std::int64_t y) {
     const std::int64_t first = p_.first_row(y), count = p_.first_row(y + 1) - first;
     for (std::int64_t i = 0; i < count; ++i) {
-      const T* from = data_ + (image * p_.guide_height + first + i) * size_;
-      if constexpr (direct) {
+      const T* from = data_ + p_.pixel(plane, first + i, 0) * channels_;
+      if constexpr (in_place<P, T>) {
         rows_.get()[i] = from;
       } else {
-        convert<P>(from, copy_.get() + i * size_, size_);
+        convert_row<P>(from, copy_.get() + i * size_, p_.guide_width, p_.heads, channels_);
         rows_.get()[i] = copy_.get() + i * size_;
       }
     }
@@ -34,7 +33,7 @@ class GuideRows {
  private:
   const sapa::Problem& p_;
   const T* data_;
-  std::int64_t size_;
+  std::int64_t channels_, size_;
   Buffer<S> copy_;
   Buffer<const S*> rows_;
 };
@@ -55,55 +54,56 @@ class BackwardPass {
            weight_gradient_.ok() && bias_gradient_.ok() && grad_keys_.ok() && grad_values_.ok() && gather_.ok() && weights_.ok() && score_grads_.ok();
   }
 
-  // The gradients of the map rows begin .. end of one image and of the queries that their windows centre on. Position
-  // rows up to a radius outside are computed too, for what they give to these map rows.
-  void run(std::int64_t image, std::int64_t begin, std::int64_t end) {
-    const std::int64_t radius = p_.radius(), low = most(0, begin - radius), high = least(p_.height, end + radius);
-    std::int64_t loaded = most(0, low - radius), opened = begin, closed = begin;
+  // The gradients of the map rows begin .. end of one plane and of the queries that their windows centre on. Position rows
+  // outside whose windows hold some of these map rows are computed too, for what they give to them.
+  void run(std::int64_t plane, std::int64_t begin, std::int64_t end) {
+    const std::int64_t low = p_.first_reader(begin), high = p_.past_reader(end - 1, p_.height);
+    std::int64_t loaded = most(0, p_.window_row(low)), opened = begin, closed = begin;
     for (std::int64_t y = low; y < high; ++y) {
-      for (; loaded < least(p_.height, y + radius + 1); ++loaded) load(image, loaded);
-      for (; closed < least(end, y - radius); ++closed) close(image, closed);
-      for (; opened < least(end, y + radius + 1); ++opened) open(image, opened);
-      add_row(image, y, begin, end);
+      const std::int64_t first = p_.window_row(y), past = first + p_.kernel_size;
+      for (; loaded < least(p_.height, past); ++loaded) load(plane, loaded);
+      for (; closed < least(end, first); ++closed) close(plane, closed);
+      for (; opened < least(end, past); ++opened) open(plane, opened);
+      add_row(plane, y, begin, end);
     }
-    for (; closed < end; ++closed) close(image, closed);
+    for (; closed < end; ++closed) close(plane, closed);
   }
 
  private:
-  void load(std::int64_t image, std::int64_t y) {
-    transposed_keys_.load(image, y);
-    keys_.load(image, y);
-    values_.load(image, y);
+  void load(std::int64_t plane, std::int64_t y) {
+    transposed_keys_.load(plane, y);
+    keys_.load(plane, y);
+    values_.load(plane, y);
   }
-  void open(std::int64_t image, std::int64_t y) {
-    grad_keys_.open(image, y);
-    grad_values_.open(image, y);
+  void open(std::int64_t plane, std::int64_t y) {
+    grad_keys_.open(plane, y);
+    grad_values_.open(plane, y);
   }
-  void close(std::int64_t image, std::int64_t y) {
-    grad_keys_.close(image, y);
-    grad_values_.close(image, y);
+  void close(std::int64_t plane, std::int64_t y) {
+    grad_keys_.close(plane, y);
+    grad_values_.close(plane, y);
   }
 
-  void add_row(std::int64_t image, std::int64_t y, std::int64_t begin, std::int64_t end) {
-    const S* const* grads = grads_.load(image, y);
-    const S* const* values = values_.around(image, y);
+  void add_row(std::int64_t plane, std::int64_t y, std::int64_t begin, std::int64_t end) {
+    const S* const* grads = grads_.load(plane, y);
+    const S* const* values = values_.around(plane, y);
     const std::int64_t queries = grid_.rows(y) * grid_.columns, query_size = p_.taps() * P::lanes;
     for (std::int64_t x = 0; x < p_.width; x += P::lanes)
       for (std::int64_t first = 0; first < queries; first += 4) {
         const Slots slots = grid_.slots(y, first);
         S* weights = weights_.get() + (x / P::lanes * queries + first) * query_size;
         S* score_grads = score_grads_.get() + (weights - weights_.get());
-        attention_.weights(transposed_keys_, image, y, x, slots, weights);
+        attention_.weights(transposed_keys_, plane, y, x, slots, weights);
         weight_gradient_.score_gradients(grid_, values, grads, y, x, slots, weights, score_grads);
         if (y < begin || y >= end) continue;
-        bias_gradient_.store(grid_, image, x, slots, score_grads);
+        bias_gradient_.store(grid_, plane, x, slots, score_grads);
         for (int lane = 0; lane < least(P::lanes, p_.width - x); ++lane) {
-          attention_.prefetch_next(image, y, x, lane);
-          assemble_position<P>(p_, grid_, keys_.around(image, y), p_.embedding, image, y, x + lane, slots, score_grads + lane,
+          attention_.prefetch_next(plane, y, x, lane);
+          assemble_position<P>(p_, grid_, keys_.around(plane, y), p_.embedding, plane, y, x + lane, slots, score_grads + lane,
                                static_cast<T*>(call_.grad_query));
         }
       }
-    gather_.add(grad_values_, weights_.get(), grads[0], grad_keys_, score_grads_.get(), queries_.load(image, y)[0], image, y,
+    gather_.add(grad_values_, weights_.get(), grads[0], grad_keys_, score_grads_.get(), queries_.load(plane, y)[0], plane, y,
                 begin, end);
   }
 
@@ -114,7 +114,7 @@ class BackwardPass {
   MapRows<P, T> keys_, values_;
   GuideRows<P, T> queries_, grads_;
   Attention<P, T> attention_;
-  WeightGradient<P> weight_gradient_;
+  WeightGradient<P, T> weight_gradient_;
   BiasGradient<P> bias_gradient_;
   GradientRows<P, T> grad_keys_, grad_values_;
   KeyGather<P, T> gather_;
@@ -128,8 +128,8 @@ bool backward_rows(const sapa::Backward& call, std::int64_t begin, std::int64_t 
   if (!pass.ok()) return false;
   const std::int64_t height = call.problem.height;
   for (std::int64_t row = begin; row < end;) {
-    const std::int64_t image = row / height, stop = least(end, (image + 1) * height);
-    pass.run(image, row - image * height, stop - image * height);
+    const std::int64_t plane = row / height, stop = least(end, (plane + 1) * height);
+    pass.run(plane, row - plane * height, stop - plane * height);
     row = stop;
   }
   return true;

@@ -33,7 +33,8 @@ class PlaceBias {
       const S* row = rows_ + (slots.top + slots.row[q]) * size;
       const S* column = columns_.get() + slots.column[q] * size * stride_ + x;
       for (std::int64_t n = 0; n < size; ++n) {
-        const bool outside = y + n < p_.radius() || y + n - p_.radius() >= p_.height;
+        const std::int64_t window_row = p_.window_row(y) + n;
+        const bool outside = window_row < 0 || window_row >= p_.height;
         if (outside && p_.border == sapa::Border::mask) continue;  // is -infinity, and stays it
         S* at = logits + (q * p_.taps() + n * size) * P::lanes;
         const typename P::Vec of_row = P::set(row[n]);
@@ -50,7 +51,7 @@ class PlaceBias {
   Buffer<S> columns_;
 };
 
-// The gradient of the tables, still apart for every query: (B, guide_height, guide_width, 2 * K), the score gradients summed
+// The gradient of the tables, still apart for every query: (B, guide_height, guide_width, heads, 2 * K), the score gradients summed
 // over each row of the window, then over each column.
 template <class P>
 class BiasGradient {
@@ -62,15 +63,15 @@ class BiasGradient {
   bool ok() const { return sums_.ok(); }
 
   // Of some queries of the positions x .. x + lanes of a row.
-  void store(const GuideGrid& grid, std::int64_t image, std::int64_t x, const Slots& slots, const S* score_grads) const {
+  void store(const GuideGrid& grid, std::int64_t plane, std::int64_t x, const Slots& slots, const S* score_grads) const {
     if (!out_) return;
     const std::int64_t size = p_.kernel_size;
     for (int q = 0; q < slots.count; ++q) {
       sum(score_grads + q * p_.taps() * P::lanes);
-      const std::int64_t row = image * p_.guide_height + slots.top + slots.row[q];
+      const std::int64_t row = slots.top + slots.row[q];
       for (int lane = 0; lane < least(P::lanes, p_.width - x); ++lane) {
         if (slots.column[q] >= grid.count(x + lane)) continue;
-        S* to = out_ + (row * p_.guide_width + grid.first(x + lane) + slots.column[q]) * 2 * size;
+        S* to = out_ + p_.pixel(plane, row, grid.first(x + lane) + slots.column[q]) * 2 * size;
         for (std::int64_t i = 0; i < 2 * size; ++i) to[i] = sums_.get()[i * P::lanes + lane];
       }
     }

@@ -18,9 +18,10 @@ inline void with_count(int n, F&& f) {
 }
 
 // logits[q][t] = sum_e query[q][e] * key[e][t]: Q queries and T neighbouring taps of `lanes` positions at once.
-template <class P, int Q, int T>
+// With `Moved` position i meets the keys of lane `lanes[i]`: windows at the edge that were moved inside lie closer together.
+template <class P, int Q, int T, bool Moved>
 inline void score_block(const typename P::Scalar* query, const typename P::Scalar* key, std::int64_t embedding,
-                        std::int64_t key_stride, typename P::Scalar* logits, std::int64_t logit_stride) {
+                        std::int64_t key_stride, const std::int32_t* lanes, typename P::Scalar* logits, std::int64_t logit_stride) {
   typename P::Vec sum[Q][T];
 #pragma GCC unroll 8
   for (int q = 0; q < Q; ++q)
@@ -29,7 +30,10 @@ inline void score_block(const typename P::Scalar* query, const typename P::Scala
   for (std::int64_t e = 0; e < embedding; ++e) {
     typename P::Vec k[T];
 #pragma GCC unroll 8
-    for (int t = 0; t < T; ++t) k[t] = P::load(key + e * key_stride + t);
+    for (int t = 0; t < T; ++t) {
+      k[t] = P::load(key + e * key_stride + t);
+      if constexpr (Moved) k[t] = P::pick(k[t], lanes);
+    }
 #pragma GCC unroll 8
     for (int q = 0; q < Q; ++q) {
       const typename P::Vec x = P::load(query + (q * embedding + e) * P::lanes);
@@ -46,8 +50,9 @@ inline void score_block(const typename P::Scalar* query, const typename P::Scala
 // The taps of one position's window that lie inside the map, and where their rows are.
 template <class S>
 struct Window {
-  const S* const* rows;              // K pointers to (width, channels) rows
-  std::int64_t column;               // of tap 0; negative at the left border
+  const S* const* rows;              // K pointers to rows of the map
+  std::int64_t stride;               // between a row's positions
+  std::int64_t column;               // of tap 0; may be negative at the left border
   std::int64_t first_row, last_row;  // taps first .. last (exclusive) inside the map
   std::int64_t first_column, last_column;
   std::int64_t kernel_size;
@@ -55,7 +60,7 @@ struct Window {
 
 // output[q] = sum_t weights[q][t] * source[t]: one position, Q queries, V vectors of channels from `channel` on.
 template <class P, int Q, int V, bool Tail, class T>
-inline void assemble_block(const Window<typename P::Scalar>& window, std::int64_t channels, std::int64_t channel, int tail,
+inline void assemble_block(const Window<typename P::Scalar>& window, std::int64_t channel, int tail,
                            const typename P::Scalar* const* weights, T* const* output) {
   typename P::Vec sum[Q][V];
 #pragma GCC unroll 8
@@ -63,9 +68,9 @@ inline void assemble_block(const Window<typename P::Scalar>& window, std::int64_
 #pragma GCC unroll 8
     for (int v = 0; v < V; ++v) sum[q][v] = P::zero();
   for (std::int64_t n = window.first_row; n < window.last_row; ++n) {
-    const typename P::Scalar* source = window.rows[n] + (window.column + window.first_column) * channels + channel;
+    const typename P::Scalar* source = window.rows[n] + (window.column + window.first_column) * window.stride + channel;
     std::int64_t at = (n * window.kernel_size + window.first_column) * P::lanes;
-    for (std::int64_t m = window.first_column; m < window.last_column; ++m, source += channels, at += P::lanes) {
+    for (std::int64_t m = window.first_column; m < window.last_column; ++m, source += window.stride, at += P::lanes) {
       typename P::Vec x[V];
 #pragma GCC unroll 8
       for (int v = 0; v < V; ++v)
@@ -122,10 +127,10 @@ struct Reader {
 };
 
 // sums[n] += sum over readers of weights[n] * pixel: one key column, R map rows, V vectors of channels. The weights of a
-// reader are `weight_stride` apart; `pixels` is (rows, guide_width, channels).
+// reader are `weight_stride` apart, the pixels `pixel_stride`.
 template <class P, int R, int V, bool Tail>
 inline void gather_block(const Reader* readers, std::int64_t count, const typename P::Scalar* weights, std::int64_t offset,
-                         std::int64_t weight_stride, const typename P::Scalar* pixels, std::int64_t channels,
+                         std::int64_t weight_stride, const typename P::Scalar* pixels, std::int64_t pixel_stride,
                          std::int64_t channel, int tail, typename P::Scalar* const* sums) {
   typename P::Vec sum[R][V];
 #pragma GCC unroll 8
@@ -134,7 +139,7 @@ inline void gather_block(const Reader* readers, std::int64_t count, const typena
     for (int v = 0; v < V; ++v)
       sum[n][v] = Tail && v == V - 1 ? P::load(sums[n] + channel + v * P::lanes, tail) : P::load(sums[n] + channel + v * P::lanes);
   for (std::int64_t i = 0; i < count; ++i) {
-    const typename P::Scalar *source = pixels + readers[i].pixel * channels + channel, *at = weights + (readers[i].weight + offset);
+    const typename P::Scalar *source = pixels + readers[i].pixel * pixel_stride + channel, *at = weights + (readers[i].weight + offset);
     typename P::Vec x[V];
 #pragma GCC unroll 8
     for (int v = 0; v < V; ++v)

@@ -1,5 +1,6 @@
 // Sizes and types of a call, checked once for every backend.
 #include <sstream>
+#include <vector>
 
 #include <torch/csrc/stable/ops.h>
 
@@ -39,14 +40,24 @@ void check_table(const Tensor& table, const char* name, std::int64_t size, const
                   "sapa: the bias of ", name, " and value are on different devices");
 }
 
+// The sizes of what every guide pixel has `channels` of, with heads if the value has them.
+std::vector<std::int64_t> pixel_sizes(const Problem& p, const Tensor& value, std::int64_t channels) {
+  if (value.dim() == 5) return {p.batch, p.guide_height, p.guide_width, p.heads, channels};
+  return {p.batch, p.guide_height, p.guide_width, channels};
+}
+
 }  // namespace
 
-Problem read_problem(const Tensor& query, const Tensor& key, const Tensor& value, std::int64_t kernel_size, bool mask) {
-  STD_TORCH_CHECK(query.dim() == 4 && key.dim() == 4 && value.dim() == 4,
-                  "sapa: needs query (B, H', W', d), key (B, H, W, d) and value (B, H, W, C), got ", shape(query), ", ",
-                  shape(key), " and ", shape(value));
-  STD_TORCH_CHECK(query.size(0) == key.size(0) && query.size(3) == key.size(3), "sapa: query ", shape(query), " and key ",
-                  shape(key), " differ in batch or embedding dimension");
+Problem read_problem(const Tensor& query, const Tensor& key, const Tensor& value, std::int64_t kernel_size, std::int64_t border) {
+  const std::int64_t dims = value.dim();
+  STD_TORCH_CHECK((dims == 4 || dims == 5) && query.dim() == dims && key.dim() == dims,
+                  "sapa: needs query (B, H', W', d), key (B, H, W, d) and value (B, H, W, C), or all with heads before d and C, got ",
+                  shape(query), ", ", shape(key), " and ", shape(value));
+  const std::int64_t heads = dims == 5 ? value.size(3) : 1;
+  STD_TORCH_CHECK(dims == 4 || (query.size(3) == heads && key.size(3) == heads), "sapa: query ", shape(query), ", key ", shape(key),
+                  " and value ", shape(value), " differ in heads");
+  STD_TORCH_CHECK(query.size(0) == key.size(0) && query.size(dims - 1) == key.size(dims - 1), "sapa: query ", shape(query),
+                  " and key ", shape(key), " differ in batch or embedding dimension");
   STD_TORCH_CHECK(key.size(0) == value.size(0) && key.size(1) == value.size(1) && key.size(2) == value.size(2),
                   "sapa: key ", shape(key), " and value ", shape(value), " differ in batch, height or width");
   STD_TORCH_CHECK(key.size(1) > 0 && key.size(2) > 0, "sapa: the map of key ", shape(key), " is empty");
@@ -54,21 +65,25 @@ Problem read_problem(const Tensor& query, const Tensor& key, const Tensor& value
                   " must be at least as high and wide as key ", shape(key));
   STD_TORCH_CHECK(kernel_size > 0 && kernel_size % 2 == 1 && kernel_size < 32768,
                   "sapa: kernel_size must be odd, positive and below 32768, got ", kernel_size);
+  STD_TORCH_CHECK(border >= 0 && border <= 2, "sapa: border must be 0, 1 or 2 for zero, mask or shift, got ", border);
+  const Border rule = static_cast<Border>(border);
+  STD_TORCH_CHECK(rule != Border::shift || (kernel_size <= key.size(1) && kernel_size <= key.size(2)),
+                  "sapa: the border shift needs a map of at least kernel_size ", kernel_size, " along both axes, got key ", shape(key));
   const Element element = element_of(value);
   STD_TORCH_CHECK(query.scalar_type() == value.scalar_type() && key.scalar_type() == value.scalar_type(),
                   "sapa: query, key and value differ in dtype");
   STD_TORCH_CHECK(query.is_cuda() == value.is_cuda() && key.is_cuda() == value.is_cuda() &&
                       query.get_device_index() == value.get_device_index() && key.get_device_index() == value.get_device_index(),
                   "sapa: query, key and value are on different devices");
-  return {key.size(0), key.size(1), key.size(2), query.size(1), query.size(2), key.size(3), value.size(3), kernel_size,
-          mask ? Border::mask : Border::zero, element};
+  return {key.size(0), key.size(1), key.size(2), query.size(1), query.size(2), heads, key.size(dims - 1), value.size(dims - 1),
+          kernel_size, rule, element};
 }
 
 void check_grad_output(const Problem& p, const Tensor& grad_output, const Tensor& value) {
-  STD_TORCH_CHECK(grad_output.dim() == 4 && grad_output.size(0) == p.batch && grad_output.size(1) == p.guide_height &&
-                      grad_output.size(2) == p.guide_width && grad_output.size(3) == p.channels,
-                  "sapa: grad_output ", shape(grad_output), " must have the output's shape (", p.batch, ", ", p.guide_height,
-                  ", ", p.guide_width, ", ", p.channels, ")");
+  const std::vector<std::int64_t> wanted = pixel_sizes(p, value, p.channels);
+  bool fits = grad_output.dim() == value.dim();
+  for (std::int64_t i = 0; fits && i < value.dim(); ++i) fits = grad_output.size(i) == wanted[static_cast<std::size_t>(i)];
+  STD_TORCH_CHECK(fits, "sapa: grad_output ", shape(grad_output), " must have the output's shape ", shape(output_like(p, value)));
   STD_TORCH_CHECK(grad_output.scalar_type() == value.scalar_type() && grad_output.is_cuda() == value.is_cuda() &&
                       grad_output.get_device_index() == value.get_device_index(),
                   "sapa: grad_output and value differ in dtype or device");
@@ -91,11 +106,11 @@ Bias bias_of(Table& rows, Table& columns) {
 Tensor bias_gradient_like(const Problem& p, const Table& rows, const Tensor& value) {
   const auto type = sum_type(p.element);
   if (!rows) return torch::stable::new_empty(value, {0}, type);
-  return torch::stable::new_empty(value, {p.batch, p.guide_height, p.guide_width, 2 * p.kernel_size}, type);
+  return torch::stable::new_empty(value, pixel_sizes(p, value, 2 * p.kernel_size), type);
 }
 
 Tensor output_like(const Problem& p, const Tensor& value) {
-  return torch::stable::new_empty(value, {p.batch, p.guide_height, p.guide_width, p.channels});
+  return torch::stable::new_empty(value, pixel_sizes(p, value, p.channels));
 }
 
 }  // namespace sapa

@@ -74,7 +74,7 @@ std::int64_t least_rows(const Problem& p) {
 template <class Rows, class Call>
 void run_rows(Rows rows, const Call& call) {
   std::atomic<bool> ok{true};
-  torch::stable::parallel_for(0, call.problem.batch * call.problem.height, least_rows(call.problem),
+  torch::stable::parallel_for(0, call.problem.planes() * call.problem.height, least_rows(call.problem),
                               [&](std::int64_t begin, std::int64_t end) {
                                 if (!rows(call, begin, end)) ok = false;
                               });
@@ -83,8 +83,8 @@ void run_rows(Rows rows, const Call& call) {
 
 }  // namespace
 
-Tensor forward_cpu(Tensor query, Tensor key, Tensor value, std::int64_t kernel_size, bool mask, Table rows, Table columns) {
-  const Problem problem = read_problem(query, key, value, kernel_size, mask);
+Tensor forward_cpu(Tensor query, Tensor key, Tensor value, std::int64_t kernel_size, std::int64_t border, Table rows, Table columns) {
+  const Problem problem = read_problem(query, key, value, kernel_size, border);
   check_bias(problem, rows, columns, value);
   query = torch::stable::contiguous(query);
   key = torch::stable::contiguous(key);
@@ -99,8 +99,8 @@ Tensor forward_cpu(Tensor query, Tensor key, Tensor value, std::int64_t kernel_s
 }
 
 std::tuple<Tensor, Tensor, Tensor, Tensor> backward_cpu(Tensor grad_output, Tensor query, Tensor key, Tensor value,
-                                                        std::int64_t kernel_size, bool mask, Table rows, Table columns) {
-  const Problem problem = read_problem(query, key, value, kernel_size, mask);
+                                                        std::int64_t kernel_size, std::int64_t border, Table rows, Table columns) {
+  const Problem problem = read_problem(query, key, value, kernel_size, border);
   check_grad_output(problem, grad_output, value);
   check_bias(problem, rows, columns, value);
   grad_output = torch::stable::contiguous(grad_output);
@@ -111,7 +111,7 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> backward_cpu(Tensor grad_output, Tens
          grad_value = torch::stable::new_empty(value, value.sizes()), grad_bias = bias_gradient_like(problem, rows, value);
   prefer_large_pages(grad_query);
   prefer_large_pages(grad_value);
-  if (problem.batch > 0)
+  if (problem.planes() > 0)
     run_rows(chosen_path().backward,
              Backward{problem, grad_output.const_data_ptr(), query.const_data_ptr(), key.const_data_ptr(), value.const_data_ptr(),
                       bias_of(rows, columns), grad_query.mutable_data_ptr(), grad_key.mutable_data_ptr(),

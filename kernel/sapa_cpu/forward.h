@@ -12,7 +12,7 @@ inline void assemble(const Window<typename P::Scalar>& window, std::int64_t chan
   with_count<4>(count, [&](auto queries) {
     for_channels<P>(channels, [&](auto vectors, auto tailed, std::int64_t channel, int tail) {
       assemble_block<P, decltype(queries)::value, decltype(vectors)::value, decltype(tailed)::value != 0>(
-          window, channels, channel, tail, weights, output);
+          window, channel, tail, weights, output);
     });
   });
 }
@@ -20,7 +20,7 @@ inline void assemble(const Window<typename P::Scalar>& window, std::int64_t chan
 // Assembles the position (y, x) for some of its queries, from its lane of weights (slots, taps, lanes).
 template <class P, class T>
 inline void assemble_position(const sapa::Problem& p, const GuideGrid& grid, const typename P::Scalar* const* rows,
-                              std::int64_t channels, std::int64_t image, std::int64_t y, std::int64_t x, const Slots& slots,
+                              std::int64_t channels, std::int64_t plane, std::int64_t y, std::int64_t x, const Slots& slots,
                               const typename P::Scalar* weights, T* output) {
   const typename P::Scalar* used[4];
   T* target[4];
@@ -28,10 +28,9 @@ inline void assemble_position(const sapa::Problem& p, const GuideGrid& grid, con
   for (int q = 0; q < slots.count; ++q) {
     if (slots.column[q] >= grid.count(x)) continue;
     used[filled] = weights + q * p.taps() * P::lanes;
-    const std::int64_t row = image * p.guide_height + slots.top + slots.row[q];
-    target[filled++] = output + (row * p.guide_width + grid.first(x) + slots.column[q]) * channels;
+    target[filled++] = output + p.pixel(plane, slots.top + slots.row[q], grid.first(x) + slots.column[q]) * channels;
   }
-  if (filled) assemble<P>(window_at(p, rows, y, x), channels, filled, used, target);
+  if (filled) assemble<P>(window_at(p, rows, row_stride<P, T>(p, channels), y, x), channels, filled, used, target);
 }
 
 template <class P, class T>
@@ -45,21 +44,21 @@ bool forward_rows(const sapa::Forward& call, std::int64_t begin, std::int64_t en
   const Buffer<S> weights(4 * p.taps() * P::lanes);
   if (!grid.ok() || !keys.ok() || !values.ok() || !attention.ok() || !weights.ok()) return false;
   for (std::int64_t row = begin; row < end; ++row) {
-    const std::int64_t image = row / p.height, y = row % p.height;
-    const std::int64_t fresh = row == begin || y == 0 ? most(0, y - p.radius()) : y + p.radius();
-    for (std::int64_t k = fresh; k <= y + p.radius() && k < p.height; ++k) {
-      keys.load(image, k);
-      values.load(image, k);
+    const std::int64_t plane = row / p.height, y = row % p.height, past = least(p.height, p.window_row(y) + p.kernel_size);
+    const bool starts = row == begin || y == 0;
+    for (std::int64_t k = starts ? most(0, p.window_row(y)) : p.window_row(y - 1) + p.kernel_size; k < past; ++k) {
+      keys.load(plane, k);
+      values.load(plane, k);
     }
-    const S* const* around = values.around(image, y);
+    const S* const* around = values.around(plane, y);
     const std::int64_t queries = grid.rows(y) * grid.columns;
     for (std::int64_t x = 0; x < p.width; x += P::lanes)
       for (std::int64_t first = 0; first < queries; first += 4) {
         const Slots slots = grid.slots(y, first);
-        attention.weights(keys, image, y, x, slots, weights.get());
+        attention.weights(keys, plane, y, x, slots, weights.get());
         for (int lane = 0; lane < least(P::lanes, p.width - x); ++lane) {
-          attention.prefetch_next(image, y, x, lane);
-          assemble_position<P>(p, grid, around, p.channels, image, y, x + lane, slots, weights.get() + lane,
+          attention.prefetch_next(plane, y, x, lane);
+          assemble_position<P>(p, grid, around, p.channels, plane, y, x + lane, slots, weights.get() + lane,
                                static_cast<T*>(call.output));
         }
       }

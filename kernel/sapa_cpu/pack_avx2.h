@@ -63,6 +63,10 @@ struct Pack {
     for (int i = 0; i < count; ++i) p[i] = part[i];
   }
 
+  // Lane i of the result is v's lane lane[i].
+  static Vec pick(Vec v, const std::int32_t* lane) {
+    return _mm256_permutevar8x32_ps(v, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(lane)));
+  }
   // Keeps the lanes whose column (start + lane) lies in 0 .. width, puts `other` in the rest.
   static Vec keep_columns(Vec v, std::int64_t start, std::int64_t width, Vec other) {
     const std::int64_t low = start < 0 ? -start : 0, high = width - start < lanes ? width - start : lanes;

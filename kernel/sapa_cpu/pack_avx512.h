@@ -52,6 +52,8 @@ struct Pack {
   template <class Half>
   static void store(Half* p, Vec v, int count) { _mm256_mask_storeu_epi16(p, first(count), narrow(v, Half{})); }
 
+  // Lane i of the result is v's lane lane[i].
+  static Vec pick(Vec v, const std::int32_t* lane) { return _mm512_permutexvar_ps(_mm512_loadu_si512(lane), v); }
   // Keeps the lanes whose column (start + lane) lies in 0 .. width, puts `other` in the rest.
   static Vec keep_columns(Vec v, std::int64_t start, std::int64_t width, Vec other) {
     const std::int64_t low = start < 0 ? -start : 0, high = width - start < lanes ? width - start : lanes;

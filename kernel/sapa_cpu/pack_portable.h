@@ -45,6 +45,12 @@ struct PortablePack {
   static void store(T* p, Vec v, int count = lanes) {
     for (int i = 0; i < count; ++i) narrow(static_cast<S>(v[i]), p[i]);
   }
+  // Lane i of the result is v's lane lane[i].
+  static Vec pick(Vec v, const std::int32_t* lane) {
+    Vec picked;
+    for (int i = 0; i < lanes; ++i) picked[i] = v[lane[i]];
+    return picked;
+  }
   // Keeps the lanes whose column (start + lane) lies in 0 .. width, puts `other` in the rest.
   static Vec keep_columns(Vec v, std::int64_t start, std::int64_t width, Vec other) {
     for (int i = 0; i < lanes; ++i)

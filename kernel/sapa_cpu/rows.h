@@ -73,45 +73,64 @@ inline void transpose_rows(const T* const* source, std::int64_t embedding, typen
   for (int i = 0; i < rest; ++i) P::store(target + (e + i) * stride, block[i]);
 }
 
-// A ring of the K map rows in the window of a position row, as (width, channels) rows of scalars.
+// Rows of a tensor's own scalars serve as they are, with their heads; others are converted to a row of one head's.
+template <class P, class T>
+constexpr bool in_place = same<T, typename P::Scalar>;
+
+// Between the positions of such a row.
+template <class P, class T>
+inline std::int64_t row_stride(const sapa::Problem& p, std::int64_t channels) {
+  return in_place<P, T> ? p.heads * channels : channels;
+}
+
+// Converts `count` positions of one head to rows without gaps.
+template <class P, class T>
+inline void convert_row(const T* from, typename P::Scalar* to, std::int64_t count, std::int64_t heads, std::int64_t channels) {
+  if (heads == 1) return convert<P>(from, to, count * channels);
+  for (std::int64_t i = 0; i < count; ++i) convert<P>(from + i * heads * channels, to + i * channels, channels);
+}
+
+// A ring of the K map rows in the window of a position row, as rows of scalars.
 template <class P, class T>
 class MapRows {
   using S = typename P::Scalar;
-  static constexpr bool direct = same<T, S>;  // then the tensor's own rows serve
 
  public:
   MapRows(const sapa::Problem& p, const void* data, std::int64_t channels)
-      : p_(p), data_(static_cast<const T*>(data)), size_(p.width * channels),
-        ring_(direct ? 0 : p.kernel_size * size_), rows_(p.kernel_size) {}
+      : p_(p), data_(static_cast<const T*>(data)), channels_(channels), size_(p.width * channels),
+        ring_(in_place<P, T> ? 0 : p.kernel_size * size_), rows_(p.kernel_size) {}
   bool ok() const { return ring_.ok() && rows_.ok(); }
 
-  void load(std::int64_t image, std::int64_t y) {
-    if constexpr (!direct) convert<P>(tensor(image, y), ring_.get() + y % p_.kernel_size * size_, size_);
+  void load(std::int64_t plane, std::int64_t y) {
+    if constexpr (!in_place<P, T>)
+      convert_row<P>(tensor(plane, y), ring_.get() + y % p_.kernel_size * size_, p_.width, p_.heads, channels_);
   }
-  // The K rows around y; rows outside the map are null.
-  const S* const* around(std::int64_t image, std::int64_t y) {
+  // The K rows of the windows centred at y; rows outside the map are null.
+  const S* const* around(std::int64_t plane, std::int64_t y) {
     for (std::int64_t n = 0; n < p_.kernel_size; ++n) {
-      const std::int64_t row = y + n - p_.radius();
+      const std::int64_t row = p_.window_row(y) + n;
       const S* at = nullptr;
       if (row >= 0 && row < p_.height) {
-        if constexpr (direct) at = tensor(image, row);
+        if constexpr (in_place<P, T>) at = tensor(plane, row);
         else at = ring_.get() + row % p_.kernel_size * size_;
       }
       rows_.get()[n] = at;
     }
     return rows_.get();
   }
-  const T* tensor(std::int64_t image, std::int64_t y) const { return data_ + (image * p_.height + y) * size_; }
+  std::int64_t stride() const { return row_stride<P, T>(p_, channels_); }
+  const T* tensor(std::int64_t plane, std::int64_t y) const { return data_ + p_.position(plane, y, 0) * channels_; }
 
  private:
   const sapa::Problem& p_;
   const T* data_;
-  std::int64_t size_;
+  std::int64_t channels_, size_;
   Buffer<S> ring_;
   Buffer<const S*> rows_;
 };
 
-// A ring of the K key rows in the window, transposed to (embedding, radius + width + padding), zero outside the map.
+// A ring of the K key rows in the window, transposed to (embedding, radius + width + padding), zero outside the map. What is
+// read beyond the last row, by lanes that are dropped, is zero too.
 template <class P, class T>
 class TransposedKeys {
   using S = typename P::Scalar;
@@ -119,20 +138,20 @@ class TransposedKeys {
  public:
   TransposedKeys(const sapa::Problem& p, const void* key)
       : p_(p), key_(static_cast<const T*>(key)), stride_(round_up(p.width, P::lanes) + 2 * p.radius()),
-        ring_(p.kernel_size * p.embedding * stride_), zeros_(p.embedding) {
+        ring_(p.kernel_size * p.embedding * stride_ + P::lanes), zeros_(p.embedding) {
     if (!ok()) return;
-    memset(ring_.get(), 0, sizeof(S) * static_cast<std::size_t>(p.kernel_size * p.embedding * stride_));
+    memset(ring_.get(), 0, sizeof(S) * static_cast<std::size_t>(p.kernel_size * p.embedding * stride_ + P::lanes));
     memset(zeros_.get(), 0, sizeof(T) * static_cast<std::size_t>(p.embedding));
   }
   bool ok() const { return ring_.ok() && zeros_.ok(); }
   std::int64_t stride() const { return stride_; }
   const S* row(std::int64_t y) const { return ring_.get() + y % p_.kernel_size * p_.embedding * stride_; }
 
-  void load(std::int64_t image, std::int64_t y) {
-    const T* from = key_ + (image * p_.height + y) * p_.width * p_.embedding;
+  void load(std::int64_t plane, std::int64_t y) {
+    const T* from = key_ + p_.position(plane, y, 0) * p_.embedding;
     for (std::int64_t x = 0; x < p_.width; x += P::lanes) {
       const T* source[P::lanes];
-      for (int i = 0; i < P::lanes; ++i) source[i] = x + i < p_.width ? from + (x + i) * p_.embedding : zeros_.get();
+      for (int i = 0; i < P::lanes; ++i) source[i] = x + i < p_.width ? from + (x + i) * p_.heads * p_.embedding : zeros_.get();
       transpose_rows<P>(source, p_.embedding, const_cast<S*>(row(y)) + p_.radius() + x, stride_);
     }
   }
@@ -182,10 +201,10 @@ class GuideGrid {
 };
 
 template <class S>
-inline Window<S> window_at(const sapa::Problem& p, const S* const* rows, std::int64_t y, std::int64_t x) {
-  const std::int64_t r = p.radius();
-  return {rows, x - r, most(0, r - y), least(p.kernel_size, p.height + r - y),
-          most(0, r - x), least(p.kernel_size, p.width + r - x), p.kernel_size};
+inline Window<S> window_at(const sapa::Problem& p, const S* const* rows, std::int64_t stride, std::int64_t y, std::int64_t x) {
+  const std::int64_t top = p.window_row(y), left = p.window_column(x);
+  return {rows, stride, left, most(0, -top), least(p.kernel_size, p.height - top),
+          most(0, -left), least(p.kernel_size, p.width - left), p.kernel_size};
 }
 
 }  // namespace

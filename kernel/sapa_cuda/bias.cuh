@@ -14,7 +14,7 @@ struct PixelBias {
 };
 
 // The tables of a call, (guide_height, K) and (guide_width, K), and where a pixel's gradient goes: grad, in the backward pass
-// only, is (B, guide_height, guide_width, 2 * K), its score gradients summed over each row of the window, then each column.
+// only, is (B, guide_height, guide_width, heads, 2 * K), its score gradients summed over each row of the window, then each column.
 template <class S>
 struct PlaceBias {
   const S *rows, *columns;
@@ -22,6 +22,7 @@ struct PlaceBias {
 
   __device__ PixelBias<S> of(const Problem& p, std::int64_t pixel) const {
     if (!rows || pixel < 0) return {nullptr, nullptr};
+    pixel /= p.heads;  // all heads share the tables
     return {rows + pixel / p.guide_width % p.guide_height * p.kernel_size, columns + pixel % p.guide_width * p.kernel_size};
   }
 };

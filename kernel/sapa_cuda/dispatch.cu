@@ -19,8 +19,8 @@ void for_element(Element element, F&& f) {
 
 }  // namespace
 
-Tensor forward_cuda(Tensor query, Tensor key, Tensor value, std::int64_t kernel_size, bool mask, Table rows, Table columns) {
-  const Problem problem = read_problem(query, key, value, kernel_size, mask);
+Tensor forward_cuda(Tensor query, Tensor key, Tensor value, std::int64_t kernel_size, std::int64_t border, Table rows, Table columns) {
+  const Problem problem = read_problem(query, key, value, kernel_size, border);
   check_bias(problem, rows, columns, value);
   const std::int32_t device = value.get_device_index();
   const torch::stable::accelerator::DeviceGuard guard(device);
@@ -37,8 +37,8 @@ Tensor forward_cuda(Tensor query, Tensor key, Tensor value, std::int64_t kernel_
 }
 
 std::tuple<Tensor, Tensor, Tensor, Tensor> backward_cuda(Tensor grad_output, Tensor query, Tensor key, Tensor value,
-                                                         std::int64_t kernel_size, bool mask, Table rows, Table columns) {
-  const Problem problem = read_problem(query, key, value, kernel_size, mask);
+                                                         std::int64_t kernel_size, std::int64_t border, Table rows, Table columns) {
+  const Problem problem = read_problem(query, key, value, kernel_size, border);
   check_grad_output(problem, grad_output, value);
   check_bias(problem, rows, columns, value);
   const std::int32_t device = value.get_device_index();
@@ -49,10 +49,10 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> backward_cuda(Tensor grad_output, Ten
   value = torch::stable::contiguous(value);
   Tensor grad_query = torch::stable::new_empty(query, query.sizes()), grad_key = torch::stable::new_empty(key, key.sizes()),
          grad_value = torch::stable::new_empty(value, value.sizes()), grad_bias = bias_gradient_like(problem, rows, value);
-  if (problem.batch == 0) return {grad_query, grad_key, grad_value, grad_bias};
+  if (problem.planes() == 0) return {grad_query, grad_key, grad_value, grad_bias};
   using torch::headeronly::ScalarType;
   const Tensor pixel_sums =
-      torch::stable::new_empty(query, {problem.batch, problem.guide_height, problem.guide_width, 3},
+      torch::stable::new_empty(query, {problem.planes(), problem.guide_height, problem.guide_width, 3},
                                problem.element == Element::float64 ? ScalarType::Double : ScalarType::Float);
   const Backward call{problem, grad_output.const_data_ptr(), query.const_data_ptr(), key.const_data_ptr(), value.const_data_ptr(),
                       bias_of(rows, columns), grad_query.mutable_data_ptr(), grad_key.mutable_data_ptr(),

@@ -80,7 +80,7 @@ void launch_forward(const Forward& call, std::int32_t device, cudaStream_t strea
   const ForwardTensors<T> t(call);
   if constexpr (sizeof(T) <= 4)
     if (launch_forward_tiles(p, t, device, stream)) return;
-  forward_generic<T><<<generic_blocks(p.batch * p.guide_height * p.guide_width), generic_threads, 0, stream>>>(
+  forward_generic<T><<<generic_blocks(p.planes() * p.guide_height * p.guide_width), generic_threads, 0, stream>>>(
       p, t.bias, t.query, t.key, t.value, t.output);
 }
 
@@ -137,10 +137,10 @@ void launch_backward(const Backward& call, void* pixel_sums, std::int32_t device
       keys = launch_key_tiles(p, t, device, stream);
     }
   if (!queries)
-    backward_queries<T><<<generic_blocks(p.batch * p.guide_height * p.guide_width), generic_threads, 0, stream>>>(
+    backward_queries<T><<<generic_blocks(p.planes() * p.guide_height * p.guide_width), generic_threads, 0, stream>>>(
         p, t.bias, t.grad, t.query, t.key, t.value, t.grad_query, t.sums);
   if (!keys)
-    backward_keys<T><<<generic_blocks(p.batch * p.height * p.width), generic_threads, 0, stream>>>(
+    backward_keys<T><<<generic_blocks(p.planes() * p.height * p.width), generic_threads, 0, stream>>>(
         p, t.bias, t.grad, t.query, t.key, t.value, t.sums, t.grad_key, t.grad_value);
 }
 

@@ -12,7 +12,7 @@
 // |                   | float32           | tiles of 4        | backward_keys_windows, register tiles       | float  |
 // |                   | any               |                   | backward_keys                               | float* |
 //
-// "Tiles of n": a window of 3, 5 or 7; guide sizes that are 1 to 64 times the map's; d and C positive multiples of n; all tensors
+// "Tiles of n": a border other than shift; a window of 3, 5 or 7; guide sizes that are 1 to 64 times the map's; d and C positive multiples of n; all tensors
 // aligned to 16 bytes; the shared memory of the kernel's ..._bytes within what the device grants a block on request (163 KB on
 // sm_80, 99 KB on sm_86, 227 KB on sm_90); fewer than 2^31 blocks. float*: double for float64. Both sides of a backward pass
 // choose on their own: they share the layout of the pixels' sums only. No kernel adds atomically: every result is
@@ -34,7 +34,7 @@ namespace sapa {
 inline bool has_tiles(const Problem& p, int multiple, std::initializer_list<const void*> tensors) {
   for (const void* tensor : tensors)
     if (reinterpret_cast<std::uintptr_t>(tensor) % 16 != 0) return false;
-  return p.guide_height % p.height == 0 && p.guide_width % p.width == 0 && p.guide_height / p.height <= 64 &&
+  return p.border != Border::shift && p.guide_height % p.height == 0 && p.guide_width % p.width == 0 && p.guide_height / p.height <= 64 &&
          p.guide_width / p.width <= 64 && p.embedding > 0 && p.embedding % multiple == 0 && p.channels > 0 && p.channels % multiple == 0;
 }
 
@@ -49,6 +49,6 @@ bool with_tile_window(std::int64_t kernel_size, F&& f) {
   }
 }
 
-inline std::int64_t tiles_of(const Problem& p) { return p.batch * tiles_of_image(p); }
+inline std::int64_t tiles_of(const Problem& p) { return p.planes() * tiles_of_plane(p); }
 
 }  // namespace sapa

@@ -17,7 +17,7 @@ struct Tile {
 // A square of map positions, which may lie across the map's border. Indices count its positions row by row.
 template <int side>
 struct Square {
-  std::int64_t image, top, left;
+  std::int64_t plane, top, left;
 
   static constexpr int positions = side * side;
 
@@ -25,15 +25,15 @@ struct Square {
     const std::int64_t row = top + index / side, column = left + index % side;
     return index < positions && row >= 0 && row < p.height && column >= 0 && column < p.width;
   }
-  // The position in the map, or -1 outside.
+  // Where the position's numbers lie in a map, or -1 outside.
   __device__ std::int64_t position(const Problem& p, int index) const {
-    return holds(p, index) ? (image * p.height + top + index / side) * p.width + left + index % side : -1;
+    return holds(p, index) ? p.position(plane, top + index / side, left + index % side) : -1;
   }
 };
 
 // A guide pixel under a square, and where in the square its window is centred.
 struct Pixel {
-  std::int64_t at;  // -1 outside the guide
+  std::int64_t at;  // where its numbers lie in query and output; -1 outside the guide
   int row, column;
 };
 
@@ -54,7 +54,7 @@ __device__ inline Pixel pixel_of(const Problem& p, const Square<side>& square, i
   const int i = index / (side * ratio.columns), j = index % (side * ratio.columns);
   const std::int64_t row = square.top * ratio.rows + i, column = square.left * ratio.columns + j;
   const bool inside = i < side * ratio.rows && row >= 0 && row < p.guide_height && column >= 0 && column < p.guide_width;
-  return {inside ? (square.image * p.guide_height + row) * p.guide_width + column : -1, i / ratio.rows, j / ratio.columns};
+  return {inside ? p.pixel(square.plane, row, column) : -1, i / ratio.rows, j / ratio.columns};
 }
 
 // Whether the window of a pixel centred `rows` and `columns` before a position, in a halo's count, holds that position.
@@ -64,18 +64,18 @@ __device__ inline bool in_window(int rows, int columns) {
 }
 
 inline __host__ __device__ std::int64_t tiles_across(const Problem& p) { return (p.width + tile_side - 1) / tile_side; }
-inline __host__ __device__ std::int64_t tiles_of_image(const Problem& p) {
+inline __host__ __device__ std::int64_t tiles_of_plane(const Problem& p) {
   return tiles_across(p) * ((p.height + tile_side - 1) / tile_side);
 }
 
 __device__ inline Square<tile_side> tile_at(const Problem& p, std::int64_t index) {
-  const std::int64_t tile = index % tiles_of_image(p);
-  return {index / tiles_of_image(p), tile / tiles_across(p) * tile_side, tile % tiles_across(p) * tile_side};
+  const std::int64_t tile = index % tiles_of_plane(p);
+  return {index / tiles_of_plane(p), tile / tiles_across(p) * tile_side, tile % tiles_across(p) * tile_side};
 }
 
 template <int K>
 __device__ inline Square<Tile<K>::side> halo_of(const Square<tile_side>& tile) {
-  return {tile.image, tile.top - K / 2, tile.left - K / 2};
+  return {tile.plane, tile.top - K / 2, tile.left - K / 2};
 }
 
 inline __host__ __device__ std::int64_t padded_to_sixteen(std::int64_t channels) { return (channels + 15) / 16 * 16; }

@@ -41,7 +41,7 @@ __device__ inline std::int64_t pixel_under(const Problem& p, const Square<side>&
   if (!square.holds(p, position) || index >= ratio.pixels()) return -1;
   const std::int64_t row = (square.top + position / side) * ratio.rows + index / ratio.columns;
   const std::int64_t column = (square.left + position % side) * ratio.columns + index % ratio.columns;
-  return (square.image * p.guide_height + row) * p.guide_width + column;
+  return p.pixel(square.plane, row, column);
 }
 
 template <int K>

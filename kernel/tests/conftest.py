@@ -1,5 +1,6 @@
 """Loads the kernel under test and says why a device cannot be tested."""
 
+import json
 import os
 from pathlib import Path
 
@@ -10,6 +11,7 @@ os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16")
 
 import pytest
 import torch
+from safetensors import safe_open
 
 torch.set_num_threads(1)
 
@@ -52,6 +54,20 @@ def golden():
     if not file.is_file():
         pytest.skip(f"the golden vectors {file} are not here")
     return file
+
+
+@pytest.fixture
+def heads_golden():
+    """The cases of the golden vectors with heads and every border, as dictionaries of tensors and options."""
+    file = Path(__file__).parents[2] / "tests" / "golden" / "heads_and_shift.safetensors"
+    if not file.is_file():
+        pytest.skip(f"the golden vectors {file} are not here")
+    with safe_open(file, "pt") as tensors:
+        cases = json.loads(tensors.metadata()["cases"])
+        for key in tensors.keys():  # noqa: SIM118
+            number, name = key.removeprefix("case").split(".")
+            cases[int(number)][name] = tensors.get_tensor(key)
+    return cases
 
 
 @pytest.fixture(autouse=True)

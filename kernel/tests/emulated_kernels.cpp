@@ -7,7 +7,7 @@ using namespace sapa;
 namespace {
 
 Problem problem_of(const std::int64_t* sizes) {
-  return {sizes[0], sizes[1], sizes[2], sizes[3], sizes[4], sizes[5], sizes[6], sizes[7], sizes[8] ? Border::mask : Border::zero,
+  return {sizes[0], sizes[1], sizes[2], sizes[3], sizes[4], sizes[5], sizes[6], sizes[7], sizes[8], static_cast<Border>(sizes[9]),
           Element::float32};
 }
 
@@ -69,7 +69,7 @@ template <class T>
 bool backward_all(const Problem& p, bool tiles, const PlaceBias<typename Sum<T>::type>& bias, const T* grad, const T* query, const T* key,
                   const T* value, T* grad_query, T* grad_key, T* grad_value) {
   const PixelSums<typename Sum<T>::type> poison{NAN, NAN, NAN};
-  std::vector<PixelSums<typename Sum<T>::type>> sums(static_cast<std::size_t>(p.batch * p.guide_height * p.guide_width), poison);
+  std::vector<PixelSums<typename Sum<T>::type>> sums(static_cast<std::size_t>(p.planes() * p.guide_height * p.guide_width), poison);
   if constexpr (sizeof(T) <= 4)
     if (tiles) return backward_in_tiles(p, bias, grad, query, key, value, grad_query, grad_key, grad_value, sums.data());
   emulated::launch(3, 64, [&] { backward_queries<T>(p, bias, grad, query, key, value, grad_query, sums.data()); });

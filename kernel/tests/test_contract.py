@@ -14,10 +14,10 @@ from torch.utils.flop_counter import FlopCounterMode
 def test_opcheck(sapa, device):
     forward, backward = sapa.registration.forward_op, sapa.registration.backward_op
     tensors = random_inputs(2, (3, 5), (6, 10), 4, 6, device=device, grad=True)
-    torch.library.opcheck(forward, (*tensors, 5, False))
-    torch.library.opcheck(forward, (*random_inputs(1, (3, 5), (4, 7), 4, 6, device=device), 3, True))
+    torch.library.opcheck(forward, (*tensors, 5, 0))
+    torch.library.opcheck(forward, (*random_inputs(1, (3, 5), (4, 7), 4, 6, device=device), 3, 1))
     detached = [t.detach() for t in tensors]
-    torch.library.opcheck(backward, (torch.randn(2, 6, 10, 6, device=device), *detached, 5, False))
+    torch.library.opcheck(backward, (torch.randn(2, 6, 10, 6, device=device), *detached, 5, 0))
 
 
 def test_compiles_whole_with_dynamic_shapes_and_no_recompilation(sapa, device):
@@ -99,8 +99,8 @@ def test_every_element_is_written(sapa, device, dtype, guide, depth):
     torch.use_deterministic_algorithms(True)  # fills fresh memory with not-a-number
     try:
         assert torch.empty(4, device=device).isnan().all()
-        output = sapa.registration.forward_op(*tensors, 5, False)
-        grads = sapa.registration.backward_op(grad, *tensors, 5, False)
+        output = sapa.registration.forward_op(*tensors, 5, 0)
+        grads = sapa.registration.backward_op(grad, *tensors, 5, 0)
     finally:
         torch.use_deterministic_algorithms(False)
     assert all(t.isfinite().all() for t in (output, *grads))
@@ -192,14 +192,14 @@ def test_the_operator_itself_refuses_what_it_cannot_run(sapa, device):
     query, key, value = random_inputs(2, (3, 4), (6, 8), 4, 5, device=device)
     forward, backward = sapa.registration.forward_op, sapa.registration.backward_op
     with pytest.raises(RuntimeError, match="differ in batch, height or width"):
-        forward(query, key, value[:, :2], 5, False)
+        forward(query, key, value[:, :2], 5, 0)
     with pytest.raises(RuntimeError, match="differ in dtype"):
-        forward(query, key.double(), value, 5, False)
+        forward(query, key.double(), value, 5, 0)
     for kernel_size in (2, 32769):
         with pytest.raises(RuntimeError, match=f"odd, positive and below 32768, got {kernel_size}"):
-            forward(query, key, value, kernel_size, False)
+            forward(query, key, value, kernel_size, 0)
     with pytest.raises(RuntimeError, match="grad_output"):
-        backward(torch.randn(2, 6, 8, 4, device=device), query, key, value, 5, False)
+        backward(torch.randn(2, 6, 8, 4, device=device), query, key, value, 5, 0)
 
 
 @pytest.mark.parametrize("embedding", [1, 8])  # on a GPU 1 takes the generic kernels, 8 the tiled ones

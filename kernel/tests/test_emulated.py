@@ -11,8 +11,11 @@ from pathlib import Path
 import pytest
 import torch
 from plain import plain_upsample, random_inputs, with_gradients
+from test_heads_and_shift import head_by_head
+from test_heads_and_shift import random_inputs as random_heads
 
 ELEMENTS = {torch.float32: 0, torch.float64: 1, torch.bfloat16: 2, torch.float16: 3}
+BORDERS = ("zero", "mask", "shift")
 HERE = Path(__file__).parent
 pytestmark = pytest.mark.slow  # half a minute together
 
@@ -40,15 +43,16 @@ class Emulated(torch.autograd.Function):
         sizes = (
             *key.shape[:3],
             *query.shape[1:3],
-            key.shape[3],
-            value.shape[3],
+            key.shape[3] if key.dim() == 5 else 1,
+            key.shape[-1],
+            value.shape[-1],
             kernel_size,
-            border == "mask",
+            BORDERS.index(border),
         )
-        ctx.library, ctx.sizes = library, (ctypes.c_int64 * 9)(*sizes)
+        ctx.library, ctx.sizes = library, (ctypes.c_int64 * 10)(*sizes)
         ctx.options = ELEMENTS[value.dtype], int(tiles)
         ctx.save_for_backward(query, key, value, rows, columns)
-        output = value.new_full((*query.shape[:3], value.shape[3]), float("nan"))
+        output = value.new_full((*query.shape[:-1], value.shape[-1]), float("nan"))
         tensors = [pointer(t) for t in (query, key, value, rows, columns, output)]
         if not library.emulated_forward(ctx.sizes, *ctx.options, *tensors):
             raise NotImplementedError("no tiles for this call")
@@ -58,9 +62,9 @@ class Emulated(torch.autograd.Function):
     def backward(ctx, grad_output):
         *inputs, rows, columns = ctx.saved_tensors
         grads = [torch.full_like(t, float("nan")) for t in inputs]
-        size, by_tap = ctx.sizes[7], None
+        size, by_tap = ctx.sizes[8], None
         if rows is not None:
-            by_tap = rows.new_full((*inputs[0].shape[:3], 2 * size), float("nan"))
+            by_tap = rows.new_full((*inputs[0].shape[:-1], 2 * size), float("nan"))
         given = grad_output.contiguous(), *inputs, rows, columns, *grads, by_tap
         tensors = [pointer(t) for t in given]
         if not ctx.library.emulated_backward(ctx.sizes, *ctx.options, *tensors):
@@ -68,7 +72,9 @@ class Emulated(torch.autograd.Function):
         if by_tap is None:
             return None, None, *grads, None, None, None, None
         of_rows, of_columns = by_tap.split(size, -1)
-        return None, None, *grads, None, None, of_rows.sum((0, 2)), of_columns.sum((0, 1))
+        heads = range(3, by_tap.dim() - 1)
+        sums = of_rows.sum((0, 2, *heads)), of_columns.sum((0, 1, *heads))
+        return None, None, *grads, None, None, *sums
 
 
 def random_case(case, dtype):
@@ -180,7 +186,44 @@ def test_register_tiled_kernels(emulated, case, border):
 )
 def test_bias_by_place(emulated, case, dtype, tiles, border):
     tensors, grad, kernel_size = random_case(case, dtype)
-    tables = [torch.randn(size, kernel_size, dtype=torch.float64) for size in case[2]]
+    check_bias(emulated, tiles, tensors, grad, kernel_size, border)
+
+
+@pytest.mark.parametrize(
+    ("case", "dtype", "tiles", "border"),
+    [
+        ((2, (5, 6), (11, 7), 2, 6, 9, 5), torch.float32, False, "shift"),
+        ((1, (4, 3), (7, 8), 3, 40, 33, 3), torch.float64, False, "shift"),
+        ((1, (7, 9), (14, 9), 2, 5, 4, 7), torch.bfloat16, False, "shift"),
+        ((1, (3, 5), (6, 10), 3, 6, 9, 5), torch.float32, False, "mask"),
+        ((2, (5, 7), (10, 14), 2, 16, 36, 5), torch.float32, True, "mask"),
+        ((1, (5, 6), (15, 18), 3, 8, 24, 7), torch.float32, True, "zero"),
+        ((2, (5, 7), (10, 14), 2, 16, 40, 5), torch.bfloat16, True, "zero"),
+        ((1, (5, 6), (10, 12), 3, 8, 24, 7), torch.float16, True, "mask"),
+    ],
+    ids=str,
+)
+def test_heads_and_shifted_windows(emulated, case, dtype, tiles, border):
+    tensors, grad = random_heads(case, dtype, bias=False)
+    check_bias(emulated, tiles, tensors, grad, case[-1], border)
+
+
+def test_golden_vectors_with_heads_and_every_border(emulated, heads_golden):
+    for case in heads_golden:
+        inputs = [case[name].requires_grad_() for name in ("query", "key", "value", "rows", "columns")]
+        output = Emulated.apply(
+            emulated, False, *inputs[:3], case["kernel_size"], case["border"], *inputs[3:]
+        )
+        grads = torch.autograd.grad(output, inputs, case["grad_output"])
+        names = "output", "grad_query", "grad_key", "grad_value", "grad_rows", "grad_columns"
+        expected = [case[name] for name in names]
+        torch.testing.assert_close([output, *grads], expected, rtol=1e-12, atol=1e-12)
+
+
+def check_bias(emulated, tiles, tensors, grad, kernel_size, border):
+    """Both passes with a bias, against the definition."""
+    dtype, sizes = tensors[0].dtype, tensors[0].shape[1:3]
+    tables = [torch.randn(size, kernel_size, dtype=torch.float64) for size in sizes]
     sum_dtype = torch.float64 if dtype == torch.float64 else torch.float32
 
     def outcome(function, dtype, table_dtype):
@@ -191,6 +234,8 @@ def test_bias_by_place(emulated, case, dtype, tiles, border):
         return [t.detach().double() for t in (output, *(leaf.grad for leaf in leaves))]
 
     def define(inputs, bias):
+        if tensors[0].dim() == 5:
+            return head_by_head(*inputs, kernel_size, border, tuple(bias))
         return plain_upsample(*inputs, kernel_size, border, bias=tuple(bias))
 
     def compute(inputs, bias):

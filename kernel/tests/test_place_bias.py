@@ -96,10 +96,10 @@ def test_infinite_logits_outside_a_masked_map_count_for_nothing(sapa, device):
 def test_opcheck(sapa, device):
     tensors = random_inputs(2, (3, 5), (6, 10), 4, 6, device=device, grad=True)
     tables = random_tables((6, 10), 5, device=device, grad=True)
-    torch.library.opcheck(sapa.registration.forward_op, (*tensors, 5, False, *tables))
+    torch.library.opcheck(sapa.registration.forward_op, (*tensors, 5, 0, *tables))
     detached = [tensor.detach() for tensor in (*tensors, *tables)]
     grad = torch.randn(2, 6, 10, 6, device=device)
-    call = (grad, *detached[:3], 5, True, *detached[3:])
+    call = (grad, *detached[:3], 5, 1, *detached[3:])
     torch.library.opcheck(sapa.registration.backward_op, call)
 
 
@@ -172,4 +172,4 @@ def test_the_bare_operator_checks_its_tables(sapa, device):
     rows, columns = random_tables((6, 8), 5, device=device)
     for wrong in ((rows, None), (rows[:1], columns), (rows.double(), columns)):
         with pytest.raises(RuntimeError, match="bias"):
-            sapa.registration.forward_op(*tensors, 5, False, *wrong)
+            sapa.registration.forward_op(*tensors, 5, 0, *wrong)

@@ -5,10 +5,10 @@
 
 STABLE_TORCH_LIBRARY_EXPAND(TORCH_EXTENSION_NAME, ops) {
   ops.def(
-      "forward(Tensor query, Tensor key, Tensor value, int kernel_size, bool mask, Tensor? rows=None, Tensor? columns=None) -> "
+      "forward(Tensor query, Tensor key, Tensor value, int kernel_size, int border, Tensor? rows=None, Tensor? columns=None) -> "
       "Tensor");
   ops.def(
-      "backward(Tensor grad_output, Tensor query, Tensor key, Tensor value, int kernel_size, bool mask, Tensor? rows=None, "
+      "backward(Tensor grad_output, Tensor query, Tensor key, Tensor value, int kernel_size, int border, Tensor? rows=None, "
       "Tensor? columns=None) -> (Tensor, Tensor, Tensor, Tensor)");
 }
 

@@ -155,9 +155,11 @@ def _options(config: PretrainedConfig) -> str:
         "normalization": "{} weights",
         "border": 'border "{}"',
         "start": "{} start",
+        "heads": "{} heads",
     }
     own = config_options(config)
-    return ", ".join(words[name].format(own[name]) for name in UPSAMPLERS[config.upsampler].options)
+    names = [name for name in UPSAMPLERS[config.upsampler].options if (name, own[name]) != ("heads", 1)]
+    return ", ".join(words[name].format(own[name]) for name in names)
 
 
 def _measured(family: Family, results: Mapping | None) -> dict | None:

@@ -18,8 +18,10 @@ from sapa_hf.modeling import A2U, CARAFE, FADE, UPSAMPLERS
         ({"embedding_dim": 0}, ValueError, "at least 1"),
         ({"embedding_dim": True}, TypeError, "positive integer"),
         ({"normalization": "exp"}, ValueError, "softmax, relu"),
-        ({"border": "reflect"}, ValueError, "zero, mask"),
-        ({"kernel": 5}, TypeError, "must be among kernel_size.*start; got kernel"),
+        ({"border": "reflect"}, ValueError, "zero, mask, shift"),
+        ({"heads": 0}, ValueError, "at least 1"),
+        ({"heads": 2.0}, TypeError, "positive integer"),
+        ({"kernel": 5}, TypeError, "must be among kernel_size.*heads; got kernel"),
     ],
 )
 @pytest.mark.parametrize("name", ["sapa-g", "dysample"])  # with these options of its own, and without
@@ -30,7 +32,7 @@ def test_wrong_options_are_refused_saying_what_there_is(name, options, error, me
 
 @pytest.mark.parametrize("name", UPSAMPLERS)
 def test_foreign_options_are_ignored(name):
-    options = {"kernel_size": 7, "embedding_dim": 8, "normalization": "softmax", "border": "mask"}
+    options = {"kernel_size": 7, "embedding_dim": 8, "normalization": "softmax", "border": "mask", "heads": 2}
     upsampler = build_upsampler(name, 8, 8, start="bilinear", **options)
     own = {option: getattr(upsampler, option) for option in options if hasattr(upsampler, option)}
     taken = {
@@ -38,7 +40,7 @@ def test_foreign_options_are_ignored(name):
         "gaussian": {"kernel_size": 7, "border": "mask"},
         "fade": {"kernel_size": 7, "border": "mask"},
         "a2u": {"kernel_size": 3, "border": "mask"},  # its window is as published
-        "sapa-i": {"kernel_size": 7, "normalization": "softmax", "border": "mask"},  # it embeds nothing
+        "sapa-i": {key: value for key, value in options.items() if key != "embedding_dim"},
     } | dict.fromkeys(("sapa-b", "sapa-g", "sapa-p"), options)
     starts = isinstance(upsampler, SAPA) and upsampler.prior is not None
     listed = set(UPSAMPLERS[name].options)
@@ -49,7 +51,7 @@ def test_foreign_options_are_ignored(name):
 
 @pytest.mark.parametrize("module", [SAPA, CARAFE, A2U, FADE])
 def test_unknown_borders_are_refused_by_the_modules_too(module):
-    with pytest.raises(ValueError, match="border must be one of zero, mask; got 'zeros'"):
+    with pytest.raises(ValueError, match="border must be one of zero, mask, shift; got 'zeros'"):
         module(4, 4, border="zeros")
 
 

@@ -5,7 +5,9 @@ from torch.autograd import forward_ad
 
 from .registration import forward_op
 
-__all__ = ["assemble", "sapa_upsample"]
+__all__ = ["BORDERS", "assemble", "sapa_upsample"]
+
+BORDERS = ("zero", "mask", "shift")  # by their number, which the compiled operator takes
 
 
 def sapa_upsample(
@@ -24,17 +26,19 @@ def sapa_upsample(
     channels-last; sums run in float32 (float64 if an input is).
 
     Args:
-        query: (B, H', W', d), from the guide; H' >= H and W' >= W.
-        key: (B, H, W, d), from the feature.
-        value: (B, H, W, C), what is upsampled.
+        query: (B, H', W', d), from the guide; H' >= H and W' >= W. Or (B, H', W', n, d) with n heads, each
+            with its own keys and values.
+        key: (B, H, W, d) or (B, H, W, n, d), from the feature.
+        value: (B, H, W, C) or (B, H, W, n, C), what is upsampled.
         kernel_size: Odd window size K.
-        border: "zero" gives a tap outside the map the logit 0 and the value 0; "mask" leaves it out.
+        border: "zero" gives a tap outside the map the logit 0 and the value 0; "mask" leaves it out;
+            "shift" moves the window inside, as neighbourhood attention does, and needs K <= H and K <= W.
         normalization: "softmax", the only one that is compiled.
         bias: Logits by place that are added to the inner products, taps outside the map included: (H', K) for
-            the rows of each window and (W', K) for its columns.
+            the rows of each window and (W', K) for its columns, alike for all heads.
 
     Returns:
-        (B, H', W', C) in value's dtype.
+        (B, H', W', C) or (B, H', W', n, C) in value's dtype.
 
     Raises:
         TypeError: A tensor argument is not a floating point tensor, or kernel_size not an integer.
@@ -49,6 +53,8 @@ def sapa_upsample(
     if not torch.compiler.is_compiling():
         _check_tensors(query, key, value)
     _check_options(kernel_size, border, normalization)
+    if border == "shift":
+        _check_shift(kernel_size, key)
     if bias is not None and not torch.compiler.is_compiling():
         _check_bias(bias, query, kernel_size)
     return assemble(query, key, value, kernel_size, border, bias)
@@ -67,9 +73,9 @@ def assemble(
     sum_dtype = torch.float64 if dtype == torch.float64 else torch.float32
     tables = (None, None) if bias is None else tuple(table.to(sum_dtype) for table in bias)
     output = forward_op(
-        query.to(dtype), key.to(dtype), value.to(dtype), kernel_size, border == "mask", *tables
+        query.to(dtype), key.to(dtype), value.to(dtype), kernel_size, BORDERS.index(border), *tables
     )
-    return output.to(value.dtype)  # (B, H', W', C)
+    return output.to(value.dtype)  # (B, H', W', C) or (B, H', W', n, C)
 
 
 @torch.compiler.assume_constant_result
@@ -88,19 +94,25 @@ def _check_tensors(query, key, value):
         if not isinstance(tensor, torch.Tensor) or tensor.dtype not in supported:
             given = tensor.dtype if isinstance(tensor, torch.Tensor) else type(tensor).__name__
             raise TypeError(f"{name} must be a float32, float64, bfloat16 or float16 tensor, got {given}.")
-        if tensor.dim() != 4:
+        if tensor.dim() not in (4, 5):
             raise ValueError(
-                f"{name} must be channels-last (B, H, W, C), got a tensor of shape {tuple(tensor.shape)}."
+                f"{name} must be channels-last (B, H, W, C), or (B, H, W, n, C) with heads, got a tensor of "
+                f"shape {tuple(tensor.shape)}."
             )
     if not query.device == key.device == value.device:
         raise ValueError(
             "query, key and value must be on one device, got "
             f"{query.device}, {key.device} and {value.device}."
         )
-    if key.shape[:3] != value.shape[:3] or query.shape[0] != key.shape[0] or query.shape[3] != key.shape[3]:
+    if (
+        key.shape[:-1] != value.shape[:-1]
+        or query.shape[0] != key.shape[0]
+        or query.shape[3:] != key.shape[3:]
+    ):
         raise ValueError(
-            "query (B, H', W', d), key (B, H, W, d) and value (B, H, W, C) must agree in B, H, W and d, got "
-            f"the shapes {tuple(query.shape)}, {tuple(key.shape)} and {tuple(value.shape)}."
+            "query (B, H', W', d), key (B, H, W, d) and value (B, H, W, C) must agree in B, H, W and d, and "
+            "in the heads before d and C if there are any, got the shapes "
+            f"{tuple(query.shape)}, {tuple(key.shape)} and {tuple(value.shape)}."
         )
     if min(key.shape[1:3]) < 1 or query.shape[1] < key.shape[1] or query.shape[2] < key.shape[2]:
         raise ValueError(
@@ -128,9 +140,18 @@ def _check_options(kernel_size, border, normalization):
         raise TypeError(f"kernel_size must be an odd integer, got {kernel_size!r}.")
     if kernel_size < 1 or kernel_size % 2 == 0:
         raise ValueError(f"kernel_size must be odd and at least 1, got {kernel_size}.")
-    if border not in ("zero", "mask"):
-        raise ValueError(f'border must be "zero" or "mask", got {border!r}.')
+    if border not in BORDERS:
+        raise ValueError(f'border must be "zero", "mask" or "shift", got {border!r}.')
     if normalization != "softmax":
         raise ValueError(
             f'normalization must be "softmax", the only one that is compiled, got {normalization!r}.'
+        )
+
+
+def _check_shift(kernel_size, key):
+    """Refuse a map that holds no whole window."""
+    if kernel_size > min(key.shape[1:3]):
+        raise ValueError(
+            f'border "shift" needs a map of at least kernel_size={kernel_size} along both axes, got a key of '
+            f"shape {tuple(key.shape)}."
         )

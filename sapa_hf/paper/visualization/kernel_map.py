@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
+from ...modeling.window import starts_around
 from .points import Point
 from .step import UpsamplingStep
 
@@ -39,14 +41,15 @@ def kernel_at(step: UpsamplingStep, point: Point, photo_size: tuple[int, int]) -
     if step.kernels is None:
         return None
     sizes = zip(point[::-1], photo_size, step.output.shape[1:], step.feature.shape[1:], strict=True)
-    reach = step.kernels.shape[-1] // 2
+    size = step.kernels.shape[-1]
     indices, pixel, window = [], [], []
     for place, extent, high, low in sizes:  # rows, then columns
         index = (2 * place + 1) * high // (2 * extent)  # of the output pixel under the point's middle
-        centre = index * low // high  # as `window_centres` has it
+        centre = torch.tensor(index * low // high)  # as `window_centres` has it
+        start = starts_around(centre, low, size, step.border).item()
         indices.append(index)
         pixel.append((index * extent / high, (index + 1) * extent / high))
-        window.append(((centre - reach) * extent / low, (centre + reach + 1) * extent / low))
+        window.append((start * extent / low, (start + size) * extent / low))
     return KernelMap(step.kernels[tuple(indices)].numpy(), _box(*window), _box(*pixel))
 
 

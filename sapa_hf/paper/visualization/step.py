@@ -19,7 +19,9 @@ class UpsamplingStep:
     Attributes:
         feature: (C, H, W), the decoder feature before.
         output: (C, H', W'), the same after.
-        kernels: (H', W', K, K), the weights that it was assembled with; None for operators without.
+        kernels: (H', W', K, K), the weights that it was assembled with, the mean of several heads'; None for
+            operators without.
+        border: Where windows at the edge of the feature lie, as in `sapa_upsample`.
         source: Image pixels per feature position along an axis, such as 8.
         level: Image pixels per output pixel along an axis, such as 4.
     """
@@ -29,6 +31,7 @@ class UpsamplingStep:
     kernels: Tensor | None
     source: int
     level: int
+    border: str = "zero"
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,7 @@ def _step(model: PreTrainedModel, call: _Call, height: int) -> UpsamplingStep:
         kernels=kernels,
         source=round(height / call.feature.shape[2]),
         level=level,
+        border=getattr(call.upsampler, "border", "zero"),
     )
 
 
@@ -122,6 +126,8 @@ def _kernels(call: _Call) -> Tensor | None:
         return None
     try:
         kernels = call.upsampler.kernels(call.guide, call.feature)[0]  # (H', W', K * K)
+        if kernels.dim() == 4:  # with heads (H', W', n, K * K)
+            kernels = kernels.mean(2)
     except TypeError:  # how an operator says that it has none
         return None
     size = round(kernels.shape[-1] ** 0.5)
