@@ -181,8 +181,8 @@ class SAPA(GuidedUpsampler):
         """Affiliate: (B, H', W', d), (B, H, W, d), (B, H, W, C) -> (B, H', W', C)."""
         run = self.affiliation if self.normalization == "softmax" else affiliate  # no kernel has the others
         bias = self._bias(query, key)
-        maps = map(self._by_head, (query, key, value))
-        output = run(*maps, self.kernel_size, self.border, self.normalization, bias=bias)
+        query, key, value = (self._by_head(maps) for maps in (query, key, value))
+        output = run(query, key, value, self.kernel_size, self.border, self.normalization, bias=bias)
         return output if self.heads == 1 else output.flatten(-2)
 
     def _by_head(self, maps: torch.Tensor) -> torch.Tensor:

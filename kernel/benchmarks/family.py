@@ -1,8 +1,8 @@
 """Attention to a window of keys as others compute it, to be measured beside one call of `sapa_upsample`.
 
-Every form takes query (B, H', W', n, d), key (B, H, W, n, d) and value (B, H, W, n, C), at integer ratios, and
-scales by 1 / sqrt(d). At ratio 1 it is neighbourhood attention (NATTEN); NAF (arXiv 2511.18452) uses larger
-ones. Windows that reach over the edge are moved inside.
+Every form takes query (B, H', W', n, d), key (B, H, W, n, d) and value (B, H, W, n, C), at integer ratios,
+and scales by 1 / sqrt(d). At ratio 1 it is neighbourhood attention (NATTEN); NAF (arXiv 2511.18452) uses
+larger ones. Windows that reach over the edge are moved inside.
 """
 
 import itertools
@@ -102,7 +102,7 @@ def _compiled_flex_attention():
 
 
 def flex(query, key, value, kernel_size):
-    """torch's flex_attention, compiled, with the windows as its mask. It has no backward pass on a CPU."""
+    """Torch's flex_attention, compiled, with the windows as its mask. It has no backward pass on a CPU."""
     mask = _block_mask(tuple(key.shape[1:3]), tuple(query.shape[1:3]), kernel_size)
     tensors = (maps.flatten(1, 2).transpose(1, 2) for maps in (query, key, value))  # (B, n, H * W, channels)
     output = _compiled_flex_attention()(*tensors, block_mask=mask)

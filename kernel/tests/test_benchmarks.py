@@ -10,7 +10,9 @@ from plain import plain_upsample, random_inputs
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 import baseline
+import family
 import limits
+import measure_family
 import measure_gpu
 import report
 
@@ -20,6 +22,23 @@ import report
 def test_baselines_compute_the_operator(form, size):
     tensors = random_inputs(2, size, (2 * size[0], 2 * size[1]), 6, 9)
     torch.testing.assert_close(form(*tensors), plain_upsample(*tensors))
+
+
+@pytest.mark.parametrize(
+    "name", ["plain PyTorch", "unfold", "enlarged", pytest.param("flex", marks=pytest.mark.slow)]
+)
+@pytest.mark.parametrize(("size", "ratio"), [((5, 7), (2, 3)), ((6, 5), (1, 1))], ids=str)
+def test_forms_of_the_family_compute_the_same(name, size, ratio):
+    high, wide = size[0] * ratio[0], size[1] * ratio[1]
+    query, key, value = (
+        torch.randn(1, high, wide, 2, 8),
+        torch.randn(1, *size, 2, 8),
+        torch.randn(1, *size, 2, 4),
+    )
+    pixels = [(i, j) for i in range(high) for j in range(wide)]
+    expected = family.by_loops(query, key, value, 5, pixels).view(1, high, wide, 2, 4)
+    output = measure_family.FORMS[name](query, key, value, 5)
+    torch.testing.assert_close(output.double(), expected, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32], ids=str)
