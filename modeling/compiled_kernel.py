@@ -63,7 +63,7 @@ def find_kernel(
         return None
     if normalization != "softmax" or not {query.dtype, key.dtype, value.dtype} <= set(DTYPES):
         return None
-    if _is_transformed() or not _is_ready(backend, query.device.type, query.device.index or 0):
+    if is_transformed() or not _is_ready(backend, query.device.type, query.device.index or 0):
         return None
     return _modules[backend]
 
@@ -75,7 +75,7 @@ def _require_known(backend: str) -> bool:
 
 
 @torch.compiler.assume_constant_result
-def _is_transformed() -> bool:
+def is_transformed() -> bool:
     """Say whether forward-mode AD, or a torch.func transform other than vmap, is at work around this call.
 
     No public function tells. While torch.compile traces, the transforms are at work as in eager mode, and its

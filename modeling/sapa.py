@@ -19,6 +19,7 @@ from .distance_prior import DistancePrior
 from .guided_upsampler import GuidedUpsampler
 from .heads import split_heads
 from .place_bias import PlaceBias
+from .recomputation import recomputed
 from .window import nearest
 
 SIMILARITIES = ("inner", "bilinear", "gated", "addition")
@@ -153,7 +154,14 @@ class SAPA(GuidedUpsampler):
         if self.similarity == "inner":
             return self.norm_guide(guide), self.norm_feature(feature)
         key, own, gate = self.read(feature)
-        return self.mix(self.query_guide(self.norm_guide(guide)), own, gate), key
+        # The normalised guide is the largest map here. Kept for the projection's gradient, it would make up
+        # most of what SAPA adds to the memory of a training step.
+        return recomputed(self._query, guide, own, gate), key
+
+    def _query(
+        self, guide: torch.Tensor, own: torch.Tensor | None, gate: torch.Tensor | None
+    ) -> torch.Tensor:
+        return self.mix(self.query_guide(self.norm_guide(guide)), own, gate)
 
     def read(self, feature: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]:
         """Give what a feature (B, H, W, Cf) brings, if there are projections.

@@ -6,10 +6,16 @@ from pathlib import Path
 import torch
 
 from sapa_hf.command_line import argument_parser, command_line
-from sapa_hf.paper.benchmark import benchmark_goals, benchmark_model, benchmark_operator, write_report
+from sapa_hf.paper.benchmark import (
+    benchmark_goals,
+    benchmark_memory,
+    benchmark_model,
+    benchmark_operator,
+    write_report,
+)
 from sapa_hf.provenance import source_commit
 
-PARTS = ["goals", "operator", "model"]
+PARTS = ["goals", "operator", "model", "memory"]
 
 
 @command_line()
@@ -38,6 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parts["operator"] = benchmark_operator(batch, device, dtype, rounds, not options.no_compile)
     if "model" in options.parts:
         parts["model"] = benchmark_model(batch, device=device, dtype=dtype, rounds=rounds)
+    if "memory" in options.parts:
+        parts["memory"] = benchmark_memory()
     print(write_report(options.output_dir, parts, settings))
 
 

@@ -2,10 +2,12 @@
 
 import json
 import time
+from types import SimpleNamespace
 
 import torch
 
-from sapa_hf.paper.benchmark.contenders import B1, MergedBilinearHead, contenders
+from sapa_hf.paper.benchmark.contenders import B1, Contender, MergedBilinearHead, contenders
+from sapa_hf.paper.benchmark.memory import step_memory
 from sapa_hf.paper.benchmark.report import write_report
 from sapa_hf.paper.benchmark.timing import saved_megabytes, time_side_by_side
 from sapa_hf.provenance import hardware, peak_memory_megabytes
@@ -21,6 +23,23 @@ def test_saved_megabytes_are_those_of_the_backward_pass():
     x = torch.randn(1000, 100, requires_grad=True)
     assert saved_megabytes(lambda: x.exp().sum()) == 0.4  # exp keeps its result, 4 bytes a number
     assert saved_megabytes(lambda: (2 * x).sum()) < 0.001
+
+
+def test_memory_of_a_step_is_counted_without_taking_it():
+    class Doubling(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.scale = torch.nn.Parameter(torch.ones(3, 1, 1))
+
+        def forward(self, images):
+            return SimpleNamespace(logits=(images * self.scale).exp())
+
+    contender = Contender(Doubling(), "plain", torch.contiguous_format)
+    kept, peak = step_memory(contender, 10_000, 512)  # 31 GB of images
+    batch = 4 * 10_000 * 3 * 512 * 512
+    assert batch <= kept < 1.001 * batch  # exp keeps its result
+    assert peak > 2.9 * batch  # with the images, and a gradient
+    assert contender.model.scale.grad is None
 
 
 def test_report_names_the_machine_that_ran_and_the_settings(tmp_path):

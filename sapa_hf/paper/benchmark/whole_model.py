@@ -1,17 +1,13 @@
 """SegFormer-B1 whole, with each upsampler, beside transformers' own."""
 
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 
-import psutil
 import torch
 
 from sapa_hf.modeling.backend import use_backend
-from sapa_hf.provenance import peak_memory_megabytes
 
 from .contenders import BASELINE, Contender, contenders
-from .timing import saved_megabytes, time_side_by_side
+from .timing import time_side_by_side
 
 
 def benchmark_model(
@@ -33,8 +29,7 @@ def benchmark_model(
         training: Whether to time training steps.
 
     Returns:
-        One row a model: milliseconds, how many times transformers' they are, the megabytes that a training
-        step saves for its backward pass, and those that its peak adds to a process.
+        One row a model: milliseconds, and how many times transformers' they are.
     """
     images = torch.randn(batch, 3, size, size, device=device)
     labels = torch.randint(0, 150, (batch, size, size), device=device)
@@ -63,38 +58,16 @@ def benchmark_model(
         steps = time_side_by_side(_bind(train, trained), max(3, rounds // 2), device, "training step")
         for row in rows:
             name = row["model"]
-            row |= dict.fromkeys(("training_ms", "training_ratio", "saved_mb", "peak_mb"))
+            row |= dict.fromkeys(("training_ms", "training_ratio"))
             if name in steps:
                 row["training_ms"] = steps[name]
                 row["training_ratio"] = steps[name] / steps[BASELINE]
-                row["saved_mb"] = saved_megabytes(lambda n=name: train(trained[n]))
-                row["peak_mb"] = _in_new_process(training_peak, name, batch, size, device, dtype)
     return rows
 
 
 def precision(device: str, dtype: torch.dtype) -> torch.autocast:
     """Autocast to a dtype, or not at all for float32."""
     return torch.autocast(device, dtype if dtype != torch.float32 else None, enabled=dtype != torch.float32)
-
-
-def training_peak(name: str, batch: int, size: int, device: str, dtype: torch.dtype) -> float | None:
-    """Take one training step of a contender: the megabytes at its peak beyond those of model and batch."""
-    model, backend, order = contenders(device, training=True)[name]
-    images = torch.randn(batch, 3, size, size, device=device).contiguous(memory_format=order)
-    labels = torch.randint(0, 150, (batch, size, size), device=device)
-    before = torch.cuda.memory_allocated() if device == "cuda" else psutil.Process().memory_info().rss
-    with use_backend(backend):
-        with precision(device, dtype):
-            loss = model.train()(images, labels=labels).loss
-        loss.backward()
-    peak = peak_memory_megabytes(device)
-    return None if peak is None else peak - before / 1e6
-
-
-def _in_new_process(function: Callable, *arguments: object) -> object:
-    """Call a function where nothing was allocated before."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(function, *arguments).result()
 
 
 def _bind(run: Callable, made: dict[str, Contender]) -> dict[str, Callable]:
