@@ -107,12 +107,19 @@ def in_a_process(name, case, backward, rounds, threads):
     return json.loads(done.stdout.splitlines()[-1])
 
 
+def _earlier(file):
+    return json.loads(file.read_text())["rows"] if file.is_file() else []
+
+
 def main():
     """Measure every form of every case, forward and with backward."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, default=Path(__file__).with_name("results_family.json"))
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument(
+        "--cases", nargs="+", choices=CASES, default=list(CASES), help="others stay as they are"
+    )
     parser.add_argument("--one", nargs=5, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.one:
@@ -128,9 +135,9 @@ def main():
         "date": time.strftime("%Y-%m-%d"),
         "rounds": chosen.rounds,
         "threads": chosen.threads,
-        "rows": [],
+        "rows": [row for row in _earlier(chosen.output) if row["case"] not in chosen.cases],
     }
-    for case in CASES:
+    for case in chosen.cases:
         for backward in (False, True):
             forms = {}
             for name in FORMS:
