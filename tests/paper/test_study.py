@@ -10,6 +10,7 @@ from PIL import Image
 
 from sapa_hf.paper.study import (
     class_table,
+    difference_table,
     draw_plot,
     finish_runs,
     plan_runs,
@@ -125,6 +126,22 @@ def test_table_shows_mean_spread_and_difference():
     table = summary_table(records(FIGURES), "bilinear").splitlines()
     assert cells(table[0])[:3] == ["variant", "runs", "mIoU, % (to bilinear)"]
     assert cells(table[3])[:3] == ["sapa-g", "2", "38.00 ± 5.66 (+3.00 ± 1.41)"]
+
+
+def test_intervals_are_students_over_the_paired_seeds():
+    values = [("bilinear", 0, 0.30), ("bilinear", 1, 0.40), ("bilinear", 2, 0.35)]
+    values += [("sapa-g", 0, 0.33), ("sapa-g", 1, 0.41), ("sapa-g", 2, 0.37), ("carafe", 0, 0.5)]
+    table = difference_table(records(values), "bilinear").splitlines()
+    assert cells(table[0])[:2] == ["variant", "mIoU, % to bilinear, 95 % interval"]
+    # +3, +1, +2: deviation 1, and Student's t of two degrees of freedom is 4.303.
+    assert [cells(line)[:2] for line in table[2:]] == [["sapa-g", "+2.00 ± 2.48"]]
+    assert difference_table(records(FIGURES[:2]), "bilinear") == ""
+
+
+def test_a_setting_that_a_variants_upsampler_does_not_have_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="sapa-i has no option start; it has kernel_size, "):
+        plan_runs(TINY, "upsampler", ["sapa-i upsampler_start=bilinear"], [0], tmp_path)
+    plan_runs(TINY, "upsampler", ["sapa-i upsampler_border=mask"], [0], tmp_path)
 
 
 def test_plot_is_a_picture_and_needs_a_run(tmp_path):

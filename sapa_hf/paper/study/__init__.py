@@ -5,11 +5,12 @@ from .per_class import class_table
 from .plot import draw_plot
 from .report import write_report
 from .runner import finish_runs
-from .summary import read_runs, summarize, summary_table
+from .summary import difference_table, read_runs, summarize, summary_table
 
 __all__ = [
     "PlannedRun",
     "class_table",
+    "difference_table",
     "draw_plot",
     "finish_runs",
     "plan_runs",

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from sapa_hf.modeling.upsampler import OPTIONS, UPSAMPLERS
 from sapa_hf.tasks import task_named
 from sapa_hf.training import parse_arguments
 
@@ -44,8 +45,8 @@ def plan_runs(
 
     Raises:
         TypeError: An option of the upsampler has the wrong type.
-        ValueError: A variant or seed is listed twice, the task is unknown, or training would refuse the
-            settings.
+        ValueError: A variant or seed is listed twice, the task is unknown, training would refuse the
+            settings, or a variant sets an option that its upsampler does not have.
     """
     for name, values in (("variants", variants), ("seeds", seeds)):
         if len(set(values)) < len(values) or not values:
@@ -59,6 +60,16 @@ def plan_runs(
             place = folder / f"{_UNFIT.sub('_', variant)}-seed{seed}"
             tokens = (*settings, f"{vary}={value}", *extra, f"seed={seed}", f"output_dir={place}")
             arguments = parse_arguments(tokens)  # a wrong setting is told before the first hour of training
+            _refuse_ignored(arguments.model.upsampler, extra)
             task_named(arguments.run.task).check_settings(arguments)
             runs.append(PlannedRun(variant, seed, place, tokens))
     return runs
+
+
+def _refuse_ignored(upsampler: str, settings: Sequence[str]) -> None:
+    """Refuse a variant's options that do nothing: its name would say what it is not."""
+    prefix, own = "upsampler_", UPSAMPLERS[upsampler].options
+    for name in (setting.split("=")[0] for setting in settings):
+        option = name.removeprefix(prefix)
+        if name.startswith(prefix) and option in OPTIONS and option not in own:
+            raise ValueError(f"{upsampler} has no option {option}; it has {', '.join(own) or 'none'}.")

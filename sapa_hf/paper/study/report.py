@@ -12,7 +12,7 @@ from sapa_hf.publishing.redaction import redact
 from .matrix import PlannedRun
 from .per_class import class_table
 from .plot import draw_plot
-from .summary import read_runs, summary_table
+from .summary import difference_table, read_runs, summary_table
 
 
 def write_report(
@@ -44,7 +44,8 @@ def write_report(
     command += ["--title", title] if title else []
     command = shlex.join([*command, "--output_dir", f"studies/{folder.name}"])
     records = read_runs(runs)
-    table = "\n\n".join(filter(None, (summary_table(records, baseline), class_table(records, baseline))))
+    tables = (form(records, baseline) for form in (summary_table, difference_table, class_table))
+    table = "\n\n".join(filter(None, tables))
     folder.mkdir(parents=True, exist_ok=True)
     study = {"command": command, "baseline": baseline, "runs": records}
     (folder / "study.json").write_text(json.dumps(study, indent=2) + "\n", encoding="utf-8")

@@ -7,6 +7,8 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
+from scipy.stats import t
+
 from sapa_hf.evaluation import read_results
 from sapa_hf.markdown import markdown_table
 from sapa_hf.tasks import Figure, task_named
@@ -64,7 +66,8 @@ def summarize(records: Sequence[dict], baseline: str) -> list[dict[str, Any]]:
     Returns:
         One row a variant, in order of appearance: its runs, parameters, speed and memory, and for each metric
         `mean`, `spread` (standard deviation; None for one run), and over the seeds that the baseline has too
-        `difference` and `difference_spread` (None for the baseline and where no seed is shared).
+        `difference`, `difference_spread` and `difference_interval`, the half width of its 95 % confidence
+        interval by Student's t (None for the baseline and where no seed, or only one, is shared).
     """
     by_variant: dict[str, dict[int, dict]] = {}
     for record in records:
@@ -90,6 +93,32 @@ def summary_table(records: Sequence[dict], baseline: str) -> str:
         memory = "" if row["peak_memory_mb"] is None else f"{row['peak_memory_mb']:.0f}"
         lines.append([row["variant"], str(row["runs"]), *cells, f"{row['parameters']:,}", speed, memory])
     return markdown_table(head, lines)
+
+
+def difference_table(records: Sequence[dict], baseline: str) -> str:
+    """Lay out the paired differences with their 95 % confidence intervals, as a Markdown table.
+
+    Args:
+        records: As `read_runs` gives them.
+        baseline: The variant that others are compared with.
+
+    Returns:
+        One row a variant that shares two seeds or more with the baseline; empty where there is none.
+    """
+    rows = [row for row in summarize(records, baseline) if row["variant"] != baseline]
+    figures = task_named(records[0]["task"]).figures if records else []
+    lines = []
+    for row in rows:
+        found = [(row[figure.key], figure) for figure in figures]
+        if any(values["difference_interval"] is None for values, _ in found):
+            continue
+        cells = [
+            _pair(values["difference"], values["difference_interval"], "+", figure)
+            for values, figure in found
+        ]
+        lines.append([row["variant"], *cells])
+    head = ["variant", *(f"{figure.title} to {baseline}, 95 % interval" for figure in figures)]
+    return markdown_table(head, lines) if lines else ""
 
 
 def _speeds(run: PlannedRun) -> list[float]:
@@ -118,6 +147,7 @@ def _row(variant: str, seeds: dict[int, dict], base: dict[int, dict]) -> dict[st
             "spread": spread,
             "difference": difference,
             "difference_spread": difference_spread,
+            "difference_interval": _interval(difference_spread, len(pairs)),
         }
     return row
 
@@ -127,12 +157,18 @@ def _mean_and_spread(values: Sequence[float]) -> tuple[float | None, float | Non
     return mean, statistics.stdev(values) if len(values) > 1 else None
 
 
-def _cell(found: dict, figure: Figure) -> str:
-    def pair(mean: float, spread: float | None, sign: str) -> str:
-        text = f"{mean * figure.scale:{sign}.{figure.digits}f}"
-        return text if spread is None else f"{text} ± {spread * figure.scale:.{figure.digits}f}"
+def _interval(spread: float | None, count: int) -> float | None:
+    """Give the half width of the mean's 95 % interval, from the standard deviation of `count` values."""
+    return None if spread is None else float(t.ppf(0.975, count - 1)) * spread / count**0.5
 
-    text = pair(found["mean"], found["spread"], "")
+
+def _cell(found: dict, figure: Figure) -> str:
+    text = _pair(found["mean"], found["spread"], "", figure)
     if found["difference"] is not None:
-        text += f" ({pair(found['difference'], found['difference_spread'], '+')})"
+        text += f" ({_pair(found['difference'], found['difference_spread'], '+', figure)})"
     return text
+
+
+def _pair(mean: float, spread: float | None, sign: str, figure: Figure) -> str:
+    text = f"{mean * figure.scale:{sign}.{figure.digits}f}"
+    return text if spread is None else f"{text} ± {spread * figure.scale:.{figure.digits}f}"
