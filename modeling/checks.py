@@ -42,7 +42,7 @@ def check_affiliation(
         raise ValueError(
             "query (B, H', W', d), key (B, H, W, d) and value (B, H, W, C) must agree in B, H, W and d, and "
             "in the heads before d and C if there are any, got the shapes "
-            f" {tuple(query.shape)}, {tuple(key.shape)} and {tuple(value.shape)}."
+            f"{tuple(query.shape)}, {tuple(key.shape)} and {tuple(value.shape)}."
         )
     check_sizes(query.shape[1:3], key.shape[1:3])
     check_choice("border", border, BORDERS)
