@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 from plain import plain_upsample, random_inputs, with_gradients
-from test_heads_and_shift import head_by_head
-from test_heads_and_shift import random_inputs as random_heads
+from test_kernel_heads import head_by_head
+from test_kernel_heads import random_inputs as random_heads
 
 ELEMENTS = {torch.float32: 0, torch.float64: 1, torch.bfloat16: 2, torch.float16: 3}
 BORDERS = ("zero", "mask", "shift")
