@@ -1,6 +1,5 @@
 """What every test shares: one thread a process, no Hub, and the real data where it exists."""
 
-import json
 import os
 from pathlib import Path
 
@@ -13,7 +12,6 @@ os.environ.setdefault("SAPA_BACKEND", "plain")
 
 import pytest
 import torch
-from safetensors import safe_open
 
 torch.set_num_threads(1)
 
@@ -25,27 +23,3 @@ def sapa_data() -> Path:
     if not folder:
         pytest.skip("SAPA_DATA names no folder with the real data sets")
     return Path(folder).resolve()
-
-
-@pytest.fixture(autouse=True)
-def seeded():
-    """Give every test the same random numbers, whatever ran before it."""
-    torch.manual_seed(0)
-
-
-@pytest.fixture
-def golden():
-    """Path of the operator's float64 golden vectors."""
-    return Path(__file__).parent / "golden" / "sapa_golden.safetensors"
-
-
-@pytest.fixture
-def heads_golden():
-    """The cases of the golden vectors with heads and every border, as dictionaries of tensors and options."""
-    file = Path(__file__).parent / "golden" / "heads_and_shift.safetensors"
-    with safe_open(file, "pt") as tensors:
-        cases = json.loads(tensors.metadata()["cases"])
-        for key in tensors.keys():  # noqa: SIM118
-            number, name = key.removeprefix("case").split(".")
-            cases[int(number)][name] = tensors.get_tensor(key)
-    return cases

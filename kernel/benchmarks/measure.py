@@ -104,12 +104,13 @@ def extra_bytes(sapa):
     query, key, value = segformer_calls(4, torch.float32)[-1]
     sapa.sapa_upsample(query[:1, :2, :2], key[:1, :1, :1], value[:1, :1, :1])
     Path("/proc/self/clear_refs").write_text("5")  # resets the peak
-    before = _status("VmRSS")
+    before = process_bytes("VmRSS")
     output = sapa.sapa_upsample(query, key, value)
-    return (_status("VmHWM") - before) / (output.numel() * output.element_size()) - 1
+    return (process_bytes("VmHWM") - before) / (output.numel() * output.element_size()) - 1
 
 
-def _status(name):
+def process_bytes(name):
+    """Read a figure of this process from /proc, such as "VmRSS"."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith(name):
             return 1024 * int(line.split()[1])

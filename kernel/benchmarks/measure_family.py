@@ -19,7 +19,7 @@ from pathlib import Path
 
 import torch
 from family import by_loops, enlarged, flex, unfolded
-from measure import _status, processor
+from measure import process_bytes, processor
 
 CASES = {  # (H, W), (H', W'), heads, d, C, K
     "NAF: 32 x 32 -> 448 x 448": ((32, 32), (448, 448), 4, 64, 96, 9),
@@ -43,7 +43,7 @@ FORMS = {
     "flex": flex,
 }
 UNTRAINED = {
-    "enlarged": "autograd would keep every tap of every pixel, some 50 GB in NAF's case",
+    "enlarged": "autograd would keep the enlarged maps once a tap",
     "flex": "flex_attention has no backward pass on a CPU",
 }
 
@@ -86,9 +86,9 @@ def measure(form, case, backward, rounds):
         step()  # what is compiled or loaded once
         ctypes.CDLL("libc.so.6").malloc_trim(0)  # gives back what the first step has left
         Path("/proc/self/clear_refs").write_text("5")  # resets the peak
-        before = _status("VmRSS")
+        before = process_bytes("VmRSS")
         step()
-        peak = _status("VmHWM") - before - own
+        peak = process_bytes("VmHWM") - before - own
         times = []
         for _ in range(rounds):
             start = time.perf_counter()

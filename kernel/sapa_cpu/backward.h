@@ -23,7 +23,7 @@ class GuideRows {
       if constexpr (in_place<P, T>) {
         rows_.get()[i] = from;
       } else {
-        convert_row<P>(from, copy_.get() + i * size_, p_.guide_width, p_.heads, channels_);
+        convert_row<P>(from, p_.heads, copy_.get() + i * size_, p_.guide_width, channels_);
         rows_.get()[i] = copy_.get() + i * size_;
       }
     }
@@ -46,7 +46,8 @@ class BackwardPass {
   explicit BackwardPass(const sapa::Backward& call)
       : call_(call), p_(call.problem), grid_(p_), transposed_keys_(p_, call.key), keys_(p_, call.key, p_.embedding),
         values_(p_, call.value, p_.channels), queries_(p_, call.query, p_.embedding),
-        grads_(p_, call.grad_output, p_.channels), attention_(p_, grid_, call.query, call.bias), weight_gradient_(p_, values_.stride()), bias_gradient_(p_, call.grad_bias),
+        grads_(p_, call.grad_output, p_.channels), attention_(p_, grid_, call.query, call.bias),
+        weight_gradient_(p_), bias_gradient_(p_, call.grad_bias),
         grad_keys_(p_, call.grad_key, p_.embedding), grad_values_(p_, call.grad_value, p_.channels), gather_(p_, grid_),
         size_(round_up(p_.width, P::lanes) * p_.most_rows() * grid_.columns * p_.taps()), weights_(size_), score_grads_(size_) {}
   bool ok() const {
@@ -86,7 +87,7 @@ class BackwardPass {
 
   void add_row(std::int64_t plane, std::int64_t y, std::int64_t begin, std::int64_t end) {
     const S* const* grads = grads_.load(plane, y);
-    const S* const* values = values_.around(y);
+    const S* const* values = values_.around(plane, y);
     const std::int64_t queries = grid_.rows(y) * grid_.columns, query_size = p_.taps() * P::lanes;
     for (std::int64_t x = 0; x < p_.width; x += P::lanes)
       for (std::int64_t first = 0; first < queries; first += 4) {
@@ -99,8 +100,8 @@ class BackwardPass {
         bias_gradient_.store(grid_, plane, x, slots, score_grads);
         for (int lane = 0; lane < least(P::lanes, p_.width - x); ++lane) {
           attention_.prefetch_next(plane, y, x, lane);
-          assemble_position<P>(p_, grid_, keys_.around(y), keys_.stride(), p_.embedding, plane, y, x + lane, slots, score_grads + lane,
-                               static_cast<T*>(call_.grad_query));
+          assemble_position<P>(p_, grid_, keys_.around(plane, y), p_.embedding, plane, y, x + lane, slots,
+                               score_grads + lane, static_cast<T*>(call_.grad_query));
         }
       }
     gather_.add(grad_values_, weights_.get(), grads[0], grad_keys_, score_grads_.get(), queries_.load(plane, y)[0], plane, y,

@@ -51,8 +51,8 @@ class PlaceBias {
   Buffer<S> columns_;
 };
 
-// The gradient of the tables, still apart for every query: (B, guide_height, guide_width, heads, 2 * K), the score gradients summed
-// over each row of the window, then over each column.
+// The gradient of the tables, still apart for every query: (B, guide_height, guide_width, heads, 2 * K), the score gradients
+// summed over each row of the window, then over each column.
 template <class P>
 class BiasGradient {
   using S = typename P::Scalar;

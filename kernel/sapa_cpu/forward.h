@@ -20,7 +20,7 @@ inline void assemble(const Window<typename P::Scalar>& window, std::int64_t chan
 // Assembles the position (y, x) for some of its queries, from its lane of weights (slots, taps, lanes).
 template <class P, class T>
 inline void assemble_position(const sapa::Problem& p, const GuideGrid& grid, const typename P::Scalar* const* rows,
-                              std::int64_t stride, std::int64_t channels, std::int64_t plane, std::int64_t y, std::int64_t x, const Slots& slots,
+                              std::int64_t channels, std::int64_t plane, std::int64_t y, std::int64_t x, const Slots& slots,
                               const typename P::Scalar* weights, T* output) {
   const typename P::Scalar* used[4];
   T* target[4];
@@ -30,7 +30,7 @@ inline void assemble_position(const sapa::Problem& p, const GuideGrid& grid, con
     used[filled] = weights + q * p.taps() * P::lanes;
     target[filled++] = output + p.pixel(plane, slots.top + slots.row[q], grid.first(x) + slots.column[q]) * channels;
   }
-  if (filled) assemble<P>(window_at(p, rows, stride, y, x), channels, filled, used, target);
+  if (filled) assemble<P>(window_at(p, rows, row_stride<P, T>(p, channels), y, x), channels, filled, used, target);
 }
 
 template <class P, class T>
@@ -50,7 +50,7 @@ bool forward_rows(const sapa::Forward& call, std::int64_t begin, std::int64_t en
       keys.load(plane, k);
       values.load(plane, k);
     }
-    const S* const* around = values.around(y);
+    const S* const* around = values.around(plane, y);
     const std::int64_t queries = grid.rows(y) * grid.columns;
     for (std::int64_t x = 0; x < p.width; x += P::lanes)
       for (std::int64_t first = 0; first < queries; first += 4) {
@@ -58,7 +58,7 @@ bool forward_rows(const sapa::Forward& call, std::int64_t begin, std::int64_t en
         attention.weights(keys, plane, y, x, slots, weights.get());
         for (int lane = 0; lane < least(P::lanes, p.width - x); ++lane) {
           attention.prefetch_next(plane, y, x, lane);
-          assemble_position<P>(p, grid, around, values.stride(), p.channels, plane, y, x + lane, slots, weights.get() + lane,
+          assemble_position<P>(p, grid, around, p.channels, plane, y, x + lane, slots, weights.get() + lane,
                                static_cast<T*>(call.output));
         }
       }

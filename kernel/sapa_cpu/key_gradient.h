@@ -23,21 +23,18 @@ class GradientRows {
   }
   void open(std::int64_t plane, std::int64_t y) {
     if (channels_ == 0) return;  // an empty tensor may have no address
-    const std::int64_t parts = stride() == channels_ ? 1 : p_.width, size = p_.width / parts * channels_;
-    for (std::int64_t i = 0; i < parts; ++i)
-      memset(row(plane, y) + i * stride(), 0, sizeof(S) * static_cast<std::size_t>(size));
+    for (std::int64_t x = 0; x < p_.width; ++x)
+      memset(row(plane, y) + x * stride(), 0, sizeof(S) * static_cast<std::size_t>(channels_));
   }
   void close(std::int64_t plane, std::int64_t y) {
-    if constexpr (!in_place<P, T>) {
-      const std::int64_t parts = p_.heads == 1 ? 1 : p_.width, size = p_.width / parts * channels_;
-      for (std::int64_t i = 0; i < parts; ++i)
-        narrow_row(row(plane, y) + i * size, tensor(plane, y) + i * p_.heads * channels_, size);
-    }
+    if constexpr (!in_place<P, T>)
+      for (std::int64_t x = 0; x < p_.width; ++x)
+        narrow(row(plane, y) + x * stride(), tensor(plane, y) + x * p_.heads * channels_, channels_);
   }
 
  private:
   T* tensor(std::int64_t plane, std::int64_t y) const { return grad_ + p_.position(plane, y, 0) * channels_; }
-  static void narrow_row(const S* from, T* to, std::int64_t size) {
+  static void narrow(const S* from, T* to, std::int64_t size) {
     std::int64_t i = 0;
     for (; i + P::lanes <= size; i += P::lanes) P::store(to + i, P::load(from + i));
     if (i < size) P::store(to + i, P::load(from + i, static_cast<int>(size - i)), static_cast<int>(size - i));

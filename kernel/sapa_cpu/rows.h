@@ -83,50 +83,46 @@ inline std::int64_t row_stride(const sapa::Problem& p, std::int64_t channels) {
   return in_place<P, T> ? p.heads * channels : channels;
 }
 
-// Converts `count` positions of one head to rows without gaps.
+// Converts `count` positions of one of a tensor's heads to a row without gaps.
 template <class P, class T>
-inline void convert_row(const T* from, typename P::Scalar* to, std::int64_t count, std::int64_t heads, std::int64_t channels) {
-  if (heads == 1) return convert<P>(from, to, count * channels);
+inline void convert_row(const T* from, std::int64_t heads, typename P::Scalar* to, std::int64_t count, std::int64_t channels) {
   for (std::int64_t i = 0; i < count; ++i) convert<P>(from + i * heads * channels, to + i * channels, channels);
 }
 
-// A ring of the K map rows in the window of a position row, copied as scalars.
-//
-// In the tensor itself neighbouring positions, and rows, are often a power of two apart: then a window's positions meet in a
-// few sets of the first cache and drive one another out. Here positions are an odd number s of cache lines apart, and rows a
-// number that is K s modulo the sets. So the tap (n, m) lies (n K + m) s lines from the first, and since s is odd the taps
-// spread evenly over all sets.
+// A ring of the K map rows in the window of a position row, as rows of scalars.
 template <class P, class T>
 class MapRows {
   using S = typename P::Scalar;
-  static constexpr std::int64_t line = 64 / sizeof(S), sets = 64;
 
  public:
   MapRows(const sapa::Problem& p, const void* data, std::int64_t channels)
-      : p_(p), data_(static_cast<const T*>(data)), channels_(channels), stride_((round_up(channels, line) / line | 1) * line),
-        size_(p.width * stride_ + ((p.kernel_size - p.width) * (stride_ / line) % sets + sets) % sets * line),
-        ring_(p.kernel_size * size_), rows_(p.kernel_size) {}
+      : p_(p), data_(static_cast<const T*>(data)), channels_(channels), size_(p.width * channels),
+        ring_(in_place<P, T> ? 0 : p.kernel_size * size_), rows_(p.kernel_size) {}
   bool ok() const { return ring_.ok() && rows_.ok(); }
 
   void load(std::int64_t plane, std::int64_t y) {
-    const T* from = data_ + p_.position(plane, y, 0) * channels_;
-    S* to = ring_.get() + y % p_.kernel_size * size_;
-    for (std::int64_t x = 0; x < p_.width; ++x) convert<P>(from + x * p_.heads * channels_, to + x * stride_, channels_);
+    if constexpr (!in_place<P, T>)
+      convert_row<P>(tensor(plane, y), p_.heads, ring_.get() + y % p_.kernel_size * size_, p_.width, channels_);
   }
   // The K rows of the windows centred at y; rows outside the map are null.
-  const S* const* around(std::int64_t y) {
+  const S* const* around(std::int64_t plane, std::int64_t y) {
     for (std::int64_t n = 0; n < p_.kernel_size; ++n) {
       const std::int64_t row = p_.window_row(y) + n;
-      rows_.get()[n] = row >= 0 && row < p_.height ? ring_.get() + row % p_.kernel_size * size_ : nullptr;
+      const S* at = nullptr;
+      if (row >= 0 && row < p_.height) {
+        if constexpr (in_place<P, T>) at = tensor(plane, row);
+        else at = ring_.get() + row % p_.kernel_size * size_;
+      }
+      rows_.get()[n] = at;
     }
     return rows_.get();
   }
-  std::int64_t stride() const { return stride_; }
+  const T* tensor(std::int64_t plane, std::int64_t y) const { return data_ + p_.position(plane, y, 0) * channels_; }
 
  private:
   const sapa::Problem& p_;
   const T* data_;
-  std::int64_t channels_, stride_, size_;
+  std::int64_t channels_, size_;
   Buffer<S> ring_;
   Buffer<const S*> rows_;
 };

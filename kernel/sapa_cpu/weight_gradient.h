@@ -10,8 +10,8 @@ class WeightGradient {
   using S = typename P::Scalar;
 
  public:
-  WeightGradient(const sapa::Problem& p, std::int64_t value_stride)
-      : p_(p), value_stride_(value_stride), grad_stride_(row_stride<P, T>(p, p.channels)), padded_(round_up(4 * p.taps(), P::lanes)), zeros_(p.channels), partial_(padded_ * P::lanes),
+  explicit WeightGradient(const sapa::Problem& p)
+      : p_(p), stride_(row_stride<P, T>(p, p.channels)), padded_(round_up(4 * p.taps(), P::lanes)), zeros_(p.channels), partial_(padded_ * P::lanes),
         products_(P::lanes * padded_), transposed_(padded_ * P::lanes), sources_(p.kernel_size) {
     if (!ok()) return;
     memset(zeros_.get(), 0, sizeof(S) * static_cast<std::size_t>(p.channels));
@@ -27,14 +27,14 @@ class WeightGradient {
     const int lanes = static_cast<int>(least(P::lanes, p_.width - x));
     for (int lane = 0; lane < lanes; ++lane) {
       const S *grad[4], *next[4];
-      const std::int64_t step = (grid.first(least(x + lane + 1, p_.width - 1)) - grid.first(x + lane)) * grad_stride_;
+      const std::int64_t step = (grid.first(least(x + lane + 1, p_.width - 1)) - grid.first(x + lane)) * stride_;
       for (int q = 0; q < count; ++q) {  // an unfilled slot reads the position's first query; its result is dropped
         const std::int64_t column = slots.column[q];
         grad[q] = grad_rows[slots.row[q]] +
-                  (grid.first(x + lane) + (column < grid.count(x + lane) ? column : 0)) * grad_stride_;
+                  (grid.first(x + lane) + (column < grid.count(x + lane) ? column : 0)) * stride_;
         next[q] = grad[q] + step;
       }
-      position_products(window_at(p_, values, value_stride_, y, x + lane), grad, next, count);
+      position_products(window_at(p_, values, stride_, y, x + lane), grad, next, count);
       reduce(products_.get() + lane * padded_, count * p_.taps());
     }
     to_lanes(count * p_.taps());
@@ -59,7 +59,7 @@ class WeightGradient {
       const S** source = sources_.get();
       for (std::int64_t m = 0; m < size; ++m)
         source[m] = m < window.first_column || m >= window.last_column ? zeros_.get()
-                                                                       : window.rows[n] + (window.column + m) * value_stride_;
+                                                                       : window.rows[n] + (window.column + m) * stride_;
       for (std::int64_t m = 0; m < size; m += P::taps)
         with_count<P::taps>(static_cast<int>(least(P::taps, size - m)), [&](auto t) {
           with_count<4>(count, [&](auto q) {
@@ -91,7 +91,7 @@ class WeightGradient {
   }
 
   const sapa::Problem& p_;
-  std::int64_t value_stride_, grad_stride_, padded_;
+  std::int64_t stride_, padded_;
   Buffer<S> zeros_, partial_, products_, transposed_;
   Buffer<const S*> sources_;
 };

@@ -1,8 +1,6 @@
 """Loads the kernel under test and says why a device cannot be tested."""
 
-import json
 import os
-from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # The plain form in bfloat16: torch takes AMX where the processor names it, which some virtual machines
@@ -11,7 +9,6 @@ os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16")
 
 import pytest
 import torch
-from safetensors import safe_open
 
 torch.set_num_threads(1)
 
@@ -46,30 +43,3 @@ def device(request):
     if request.param == "cuda" and not torch.cuda.is_available():
         pytest.skip("no GPU")
     return request.param
-
-
-@pytest.fixture(scope="session")
-def golden():
-    file = Path(__file__).parents[2] / "tests" / "golden" / "sapa_golden.safetensors"
-    if not file.is_file():
-        pytest.skip(f"the golden vectors {file} are not here")
-    return file
-
-
-@pytest.fixture
-def heads_golden():
-    """The cases of the golden vectors with heads and every border, as dictionaries of tensors and options."""
-    file = Path(__file__).parents[2] / "tests" / "golden" / "heads_and_shift.safetensors"
-    if not file.is_file():
-        pytest.skip(f"the golden vectors {file} are not here")
-    with safe_open(file, "pt") as tensors:
-        cases = json.loads(tensors.metadata()["cases"])
-        for key in tensors.keys():  # noqa: SIM118
-            number, name = key.removeprefix("case").split(".")
-            cases[int(number)][name] = tensors.get_tensor(key)
-    return cases
-
-
-@pytest.fixture(autouse=True)
-def seeded():
-    torch.manual_seed(0)

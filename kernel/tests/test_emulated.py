@@ -5,17 +5,16 @@ It shows nothing of speed, and does not stand in for the tests on a GPU.
 
 import ctypes
 import subprocess
-from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
-from plain import plain_upsample, random_inputs, with_gradients
-from test_kernel_heads import head_by_head
+from plain import check_errors, plain_upsample, random_inputs, random_tables, with_gradients
 from test_kernel_heads import random_inputs as random_heads
 
 ELEMENTS = {torch.float32: 0, torch.float64: 1, torch.bfloat16: 2, torch.float16: 3}
 BORDERS = ("zero", "mask", "shift")
+FLOOR = {torch.float64: 1e-13, torch.float32: 1e-6, torch.bfloat16: 4e-3, torch.float16: 5e-4}
 HERE = Path(__file__).parent
 pytestmark = pytest.mark.slow  # half a minute together
 
@@ -85,16 +84,14 @@ def random_case(case, dtype):
 
 
 def check_kernels(emulated, tiles, tensors, grad, *options):
-    """Both passes, twice: no bit differs, and errors against float64 are at most twice plain torch's."""
-    function = partial(Emulated.apply, emulated, tiles)
-    first, second = (with_gradients(function, tensors, grad, *options) for _ in range(2))
+    """Both passes, twice: no bit differs, and errors are within twice plain torch's."""
+
+    def compute(query, key, value, kernel_size, border, bias=()):
+        return Emulated.apply(emulated, tiles, query, key, value, kernel_size, border, *bias)
+
+    first, second = (with_gradients(compute, tensors, grad, *options) for _ in range(2))
     assert all(x.equal(y) for x, y in zip(first, second, strict=True))
-    exact = with_gradients(plain_upsample, [t.double() for t in tensors], grad.double(), *options)
-    plain = with_gradients(plain_upsample, tensors, grad, *options)
-    floor = {torch.float64: 1e-13, torch.float32: 1e-6, torch.bfloat16: 4e-3, torch.float16: 5e-4}
-    for x, y, z in zip(exact, plain, first, strict=True):
-        allowed = 2 * (x - y).abs().max() + floor[tensors[0].dtype] * x.abs().max()
-        assert (x - z).abs().max() <= allowed
+    check_errors(first, tensors, grad, options, FLOOR[tensors[0].dtype], least=0)
 
 
 @pytest.mark.parametrize(
@@ -186,7 +183,8 @@ def test_register_tiled_kernels(emulated, case, border):
 )
 def test_bias_by_place(emulated, case, dtype, tiles, border):
     tensors, grad, kernel_size = random_case(case, dtype)
-    check_bias(emulated, tiles, tensors, grad, kernel_size, border)
+    tensors += random_tables(case[2], kernel_size, torch.promote_types(dtype, torch.float32))
+    check_kernels(emulated, tiles, tensors, grad, kernel_size, border)
 
 
 @pytest.mark.parametrize(
@@ -204,8 +202,8 @@ def test_bias_by_place(emulated, case, dtype, tiles, border):
     ids=str,
 )
 def test_heads_and_shifted_windows(emulated, case, dtype, tiles, border):
-    tensors, grad = random_heads(case, dtype, bias=False)
-    check_bias(emulated, tiles, tensors, grad, case[-1], border)
+    tensors, grad = random_heads(case, dtype)
+    check_kernels(emulated, tiles, tensors, grad, case[-1], border)
 
 
 def test_golden_vectors_with_heads_and_shifted_windows(emulated, heads_golden):
@@ -218,37 +216,6 @@ def test_golden_vectors_with_heads_and_shifted_windows(emulated, heads_golden):
         names = "output", "grad_query", "grad_key", "grad_value", "grad_rows", "grad_columns"
         expected = [case[name] for name in names]
         torch.testing.assert_close([output, *grads], expected, rtol=1e-12, atol=1e-12)
-
-
-def check_bias(emulated, tiles, tensors, grad, kernel_size, border):
-    """Both passes with a bias, against the definition."""
-    dtype, sizes = tensors[0].dtype, tensors[0].shape[1:3]
-    tables = [torch.randn(size, kernel_size, dtype=torch.float64) for size in sizes]
-    sum_dtype = torch.float64 if dtype == torch.float64 else torch.float32
-
-    def outcome(function, dtype, table_dtype):
-        leaves = [t.to(dtype, copy=True).requires_grad_() for t in tensors]
-        leaves += [t.to(table_dtype, copy=True).requires_grad_() for t in tables]
-        output = function(leaves[:3], leaves[3:])
-        output.backward(grad.to(output.dtype))
-        return [t.detach().double() for t in (output, *(leaf.grad for leaf in leaves))]
-
-    def define(inputs, bias):
-        if tensors[0].dim() == 5:
-            return head_by_head(*inputs, kernel_size, border, tuple(bias))
-        return plain_upsample(*inputs, kernel_size, border, bias=tuple(bias))
-
-    def compute(inputs, bias):
-        return Emulated.apply(emulated, tiles, *inputs, kernel_size, border, *bias)
-
-    found = outcome(compute, dtype, sum_dtype)
-    exact, plain = outcome(define, torch.float64, torch.float64), outcome(define, dtype, dtype)
-    floor = {torch.float64: 1e-13, torch.float32: 1e-6, torch.bfloat16: 4e-3, torch.float16: 5e-4}[dtype]
-    for name, x, y, z in zip(
-        ("output", "query", "key", "value", "rows", "columns"), exact, plain, found, strict=True
-    ):
-        allowed = 2 * (x - y).abs().max() + floor * x.abs().max()
-        assert (x - z).abs().max() <= allowed, name
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ import re
 import pytest
 import torch
 import torch._dynamo.testing
-from plain import plain_upsample
-from test_values import PATHS, PLAIN_ERROR
+from plain import PLAIN_ERROR, check_errors, plain_upsample, random_tables, with_gradients
+from test_values import PATHS
 from torch.utils.flop_counter import FlopCounterMode
 
 SIZES = [  # batch, (H, W), (H', W'), heads, d, C, K; K fits into the map
@@ -28,35 +28,15 @@ def random_inputs(case, dtype=torch.float32, device="cpu", bias=True):
     shapes += [(batch, *size, heads, channels), (batch, *guide_size, heads, channels)]
     query, key, value, grad = (torch.randn(s, dtype=torch.float64).to(device, dtype) for s in shapes)
     wide = torch.float64 if dtype == torch.float64 else torch.float32
-    tables = [torch.randn(s, kernel_size, dtype=torch.float64).to(device, wide) for s in guide_size]
+    tables = random_tables(guide_size, kernel_size, wide, device)
     return [query, key, value, *(tables if bias else [])], grad
 
 
-def head_by_head(query, key, value, kernel_size, border, bias=None):
-    """The definition, which knows no heads, once a head."""
-    calls = zip(query.unbind(3), key.unbind(3), value.unbind(3), strict=True)
-    return torch.stack([plain_upsample(*call, kernel_size, border, bias=bias) for call in calls], 3)
-
-
-def outcome(function, leaves, grad, kernel_size, border):
-    """Output and gradients in float64; the fourth and fifth leaf are a bias."""
-    leaves = [leaf.detach().clone().requires_grad_() for leaf in leaves]
-    output = function(*leaves[:3], kernel_size, border, bias=tuple(leaves[3:]) or None)
-    output.backward(grad.to(output.dtype))
-    return [tensor.detach().double() for tensor in (output, *(leaf.grad for leaf in leaves))]
-
-
 def check_against_plain(sapa, case, border, dtype=torch.float32, device="cpu", bias=True):
-    """Errors against float64 stay within twice those of plain torch in the same dtype."""
     leaves, grad = random_inputs(case, dtype, device, bias)
     options = case[-1], border
-    exact = outcome(head_by_head, [leaf.double() for leaf in leaves], grad.double(), *options)
-    plain = outcome(head_by_head, [leaf.to(dtype) for leaf in leaves], grad, *options)
-    compiled = outcome(sapa.sapa_upsample, leaves, grad, *options)
-    names = ("output", "query", "key", "value", "rows", "columns")
-    for name, x, y, z in zip(names, exact, plain, compiled, strict=False):
-        allowed = 2 * (x - y).abs().max() + PLAIN_ERROR[dtype] / 4 * x.abs().max().clamp(min=1)
-        assert (x - z).abs().max() <= allowed, name
+    found = with_gradients(sapa.sapa_upsample, leaves, grad, *options)
+    check_errors(found, leaves, grad, options, PLAIN_ERROR[dtype] / 4)
 
 
 @pytest.mark.parametrize("bias", [False, True])
@@ -88,7 +68,7 @@ def test_golden_vectors(sapa, heads_golden, device):
     for case in heads_golden:
         leaves = [case[name].to(device) for name in ("query", "key", "value", "rows", "columns")]
         names = ("output", *(f"grad_{name}" for name in ("query", "key", "value", "rows", "columns")))
-        found = outcome(
+        found = with_gradients(
             sapa.sapa_upsample, leaves, case["grad_output"].to(device), case["kernel_size"], case["border"]
         )
         for name, tensor in zip(names, found, strict=True):
@@ -99,8 +79,8 @@ def test_no_dimension_of_heads_and_one_head_are_alike(sapa, device):
     leaves, grad = random_inputs((2, (6, 9), (12, 18), 1, 8, 8, 5), device=device)
     flat = [leaf[:, :, :, 0] if leaf.dim() == 5 else leaf for leaf in leaves]
     for border in ("zero", "mask", "shift"):
-        one = outcome(sapa.sapa_upsample, leaves, grad, 5, border)
-        other = outcome(sapa.sapa_upsample, flat, grad[:, :, :, 0], 5, border)
+        one = with_gradients(sapa.sapa_upsample, leaves, grad, 5, border)
+        other = with_gradients(sapa.sapa_upsample, flat, grad[:, :, :, 0], 5, border)
         assert all(x.flatten().equal(y.flatten()) for x, y in zip(one, other, strict=True))
 
 
@@ -120,7 +100,7 @@ def test_thread_counts_and_runs_do_not_change_a_bit(sapa, dtype, border):
     results = []
     for threads in (1, 2, 3, 8, 8):
         torch.set_num_threads(threads)
-        results.append(outcome(sapa.sapa_upsample, leaves, grad, 5, border)[:4])
+        results.append(with_gradients(sapa.sapa_upsample, leaves, grad, 5, border)[:4])
     torch.set_num_threads(1)
     assert all(x.equal(y) for other in results[1:] for x, y in zip(results[0], other, strict=True))
 
@@ -166,7 +146,7 @@ def test_compiles_whole_with_dynamic_shapes_and_no_recompilation(sapa, device):
             (batch, (height, width), (2 * height, 2 * width), 6, 17, 23, 5), device=device
         )
         leaves = [leaf.requires_grad_() for leaf in leaves]
-        outputs = [f(*leaves[:3], 5, "shift", bias=tuple(leaves[3:])) for f in (compiled, head_by_head)]
+        outputs = [f(*leaves[:3], 5, "shift", bias=tuple(leaves[3:])) for f in (compiled, plain_upsample)]
         torch.testing.assert_close(*outputs)
         grads = [torch.autograd.grad(output.square().sum(), leaves) for output in outputs]
         torch.testing.assert_close(*grads, rtol=1e-4, atol=2e-3)
@@ -196,10 +176,10 @@ def test_strided_heads_and_nothing(sapa, device):
     leaves, _ = random_inputs((1, (6, 7), (12, 14), 3, 8, 10, 5), device=device, bias=False)
     strided = [leaf.transpose(3, 4).contiguous().transpose(3, 4) for leaf in leaves]
     assert not strided[0].is_contiguous()
-    torch.testing.assert_close(sapa.sapa_upsample(*strided), head_by_head(*leaves, 5, "zero"))
+    torch.testing.assert_close(sapa.sapa_upsample(*strided), plain_upsample(*leaves, 5, "zero"))
     for case in ((0, (6, 7), (12, 14), 3, 8, 10, 5), (1, (6, 7), (12, 14), 0, 8, 10, 5)):
         leaves, grad = random_inputs(case, device=device)
-        output = outcome(sapa.sapa_upsample, leaves, grad, 5, "shift")[0]
+        output = with_gradients(sapa.sapa_upsample, leaves, grad, 5, "shift")[0]
         assert output.shape == grad.shape
 
 

@@ -5,8 +5,15 @@ import re
 import pytest
 import torch
 import torch._dynamo.testing
-from plain import plain_upsample, random_inputs
-from test_values import PATHS, PLAIN_ERROR
+from plain import (
+    PLAIN_ERROR,
+    check_errors,
+    plain_upsample,
+    random_inputs,
+    random_tables,
+    with_gradients,
+)
+from test_values import PATHS
 
 SIZES = [  # batch, (H, W), (H', W'), d, C, K
     (2, (5, 7), (10, 14), 6, 9, 5),
@@ -20,37 +27,15 @@ SIZES = [  # batch, (H, W), (H', W'), d, C, K
 ]
 
 
-def random_tables(guide_size, kernel_size, dtype=torch.float32, device="cpu", grad=False):
-    tables = [torch.randn(size, kernel_size, dtype=torch.float64).to(device, dtype) for size in guide_size]
-    return [table.requires_grad_(grad) for table in tables]
-
-
-def outcome(function, tensors, tables, grad, *options):
-    """Output and gradients of the tensors and the tables, in float64."""
-    leaves = [tensor.detach().clone().requires_grad_() for tensor in (*tensors, *tables)]
-    output = function(*leaves[:3], *options, bias=tuple(leaves[3:]))
-    output.backward(grad.to(output.dtype))
-    return [tensor.detach().double() for tensor in (output, *(leaf.grad for leaf in leaves))]
-
-
 def check_against_plain(sapa, case, border, dtype=torch.float32, device="cpu"):
-    """Errors against float64 stay within twice those of plain torch in the same dtype, as without a bias."""
     batch, size, guide_size, embedding, channels, kernel_size = case
     tensors = random_inputs(batch, size, guide_size, embedding, channels, dtype, device)
     wide = torch.float64 if dtype == torch.float64 else torch.float32
-    tables = random_tables(guide_size, kernel_size, wide, device)
+    tensors += random_tables(guide_size, kernel_size, wide, device)
     grad = torch.randn(batch, *guide_size, channels, dtype=torch.float64).to(device, dtype)
     options = kernel_size, border
-    exact = outcome(
-        plain_upsample, [t.double() for t in tensors], [t.double() for t in tables], grad.double(), *options
-    )
-    narrow = [table.to(dtype) for table in tables]
-    plain = outcome(plain_upsample, tensors, narrow, grad, *options)
-    compiled = outcome(sapa.sapa_upsample, tensors, tables, grad, *options)
-    names = ("output", "query", "key", "value", "rows", "columns")
-    for name, x, y, z in zip(names, exact, plain, compiled, strict=True):
-        allowed = 2 * (x - y).abs().max() + PLAIN_ERROR[dtype] / 4 * x.abs().max().clamp(min=1)
-        assert (x - z).abs().max() <= allowed, name
+    found = with_gradients(sapa.sapa_upsample, tensors, grad, *options)
+    check_errors(found, tensors, grad, options, PLAIN_ERROR[dtype] / 4)
 
 
 @pytest.mark.parametrize("border", ["zero", "mask"])
@@ -125,7 +110,7 @@ def test_thread_counts_do_not_change_a_bit(sapa, guide):
     results = []
     for threads in (1, 2, 3):
         torch.set_num_threads(threads)
-        results.append(outcome(sapa.sapa_upsample, tensors, tables, grad)[:4])
+        results.append(with_gradients(sapa.sapa_upsample, [*tensors, *tables], grad)[:4])
     torch.set_num_threads(1)
     assert all(x.equal(y) for other in results[1:] for x, y in zip(results[0], other, strict=True))
 

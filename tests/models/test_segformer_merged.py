@@ -113,6 +113,14 @@ def test_other_upsamplers_do_not_take_it(upsampler, taken):
     assert not taken
 
 
+def test_several_heads_do_not_commute_with_the_fusion_and_do_not_take_it(taken):
+    head, stages = make(upsampler_heads=2).double(), maps(dtype=torch.float64)
+    torch.testing.assert_close(merged(head, stages), plain(head, stages))
+    one = make(upsampler_heads=1).double()
+    one.load_state_dict(head.state_dict())
+    assert not taken and not torch.allclose(plain(head, stages), plain(one, stages))
+
+
 @pytest.mark.slow
 def test_training_small_maps_half_precision_and_graphs_do_not_take_it(taken):
     head, stages = make(), maps()

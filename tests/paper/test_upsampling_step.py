@@ -1,5 +1,7 @@
 """What is caught of a model for the paper's Figure 2: the step, its kernels, its colours."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -127,6 +129,22 @@ def test_a_window_may_reach_out_of_the_photo():
     step = upsampling_step(segformer(), PIXELS)
     left, top, right, bottom = kernel_at(step, (0, 191), (192, 480)).window
     assert left == -2 * 40 and right == 3 * 40 and bottom == 192 + 2 * 24 and top == 192 - 3 * 24
+
+
+def test_a_shifted_window_stays_inside_the_photo():
+    step = replace(upsampling_step(segformer(), PIXELS), border="shift")
+    assert kernel_at(step, (0, 191), (192, 480)).window == (0, 192 - 5 * 24, 5 * 40, 192)
+
+
+def test_of_several_heads_the_mean_kernel_is_shown():
+    model = segformer(upsampler_heads=2)
+    last, inputs = model.decode_head.upsamplers[5], []
+    handle = last.register_forward_hook(lambda module, arguments, output: inputs.append(arguments[:2]))
+    with torch.no_grad():
+        model(PIXELS)
+        handle.remove()
+        kernels = last.kernels(*inputs[0])[0]  # (16, 24, 2, 25)
+    assert torch.equal(upsampling_step(model, PIXELS).kernels.flatten(2), kernels.mean(2))
 
 
 def step_of(feature):

@@ -95,6 +95,12 @@ def test_the_card_says_of_every_upsampler_what_it_is(tmp_path, name):
     assert ("fuses the stages before" in text) == (name not in MIXING)
 
 
+def test_the_card_names_several_heads_and_not_the_usual_one(tmp_path):
+    assert "heads" not in write_card(tmp_path, tiny_model("sapa-g"), None).read_text()
+    text = write_card(tmp_path, tiny_model("sapa-g", upsampler_heads=2), None).read_text()
+    assert ", 2 heads" in text and "fuses the stages before" not in text
+
+
 def test_class_names_cannot_break_the_card(tmp_path):
     name = "a|b\n# <script>`x`"
     row = {"id": 1, "name": name, "iou": 0.1, "boundary_iou": 0.1, "accuracy": 0.1, "pixels": 1}

@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
-from ...modeling.window import starts_around
+from ...modeling.window import window_starts
 from .points import Point
 from .step import UpsamplingStep
 
@@ -45,8 +44,7 @@ def kernel_at(step: UpsamplingStep, point: Point, photo_size: tuple[int, int]) -
     indices, pixel, window = [], [], []
     for place, extent, high, low in sizes:  # rows, then columns
         index = (2 * place + 1) * high // (2 * extent)  # of the output pixel under the point's middle
-        centre = torch.tensor(index * low // high)  # as `window_centres` has it
-        start = starts_around(centre, low, size, step.border).item()
+        start = int(window_starts(high, low, size, step.border)[index])
         indices.append(index)
         pixel.append((index * extent / high, (index + 1) * extent / high))
         window.append((start * extent / low, (start + size) * extent / low))
