@@ -36,7 +36,7 @@ inline void score_block(const typename P::Scalar* query, const typename P::Scala
     }
 #pragma GCC unroll 8
     for (int q = 0; q < Q; ++q) {
-      const typename P::Vec x = P::load(query + (q * embedding + e) * P::lanes);
+      const typename P::Vec x = P::keep(P::load(query + (q * embedding + e) * P::lanes));
 #pragma GCC unroll 8
       for (int t = 0; t < T; ++t) sum[q][t] = P::fma(x, k[t], sum[q][t]);
     }
@@ -58,10 +58,17 @@ struct Window {
   std::int64_t kernel_size;
 };
 
-// output[q] = sum_t weights[q][t] * source[t]: one position, Q queries, V vectors of channels from `channel` on.
+// output[q] = sum_t weights[q][t] * source[t]: one position, Q queries, V vectors of channels from `channel` on. What the next
+// position writes, `step` further on, is fetched meanwhile: memory is slower to write than these sums are to make.
 template <class P, int Q, int V, bool Tail, class T>
 inline void assemble_block(const Window<typename P::Scalar>& window, std::int64_t channel, int tail,
-                           const typename P::Scalar* const* weights, T* const* output) {
+                           const typename P::Scalar* const* weights, T* const* output, std::int64_t step) {
+#if defined(__GNUC__)
+#pragma GCC unroll 8
+  for (int q = 0; q < Q; ++q)
+#pragma GCC unroll 8
+    for (int i = 0; i < V * P::lanes; i += 64 / static_cast<int>(sizeof(T))) __builtin_prefetch(output[q] + step + channel + i, 1);
+#endif
   typename P::Vec sum[Q][V];
 #pragma GCC unroll 8
   for (int q = 0; q < Q; ++q)
@@ -107,7 +114,7 @@ inline void product_block(const typename P::Scalar* const* source, std::int64_t 
     for (int t = 0; t < T; ++t) x[t] = P::load(source[t] + c, count...);
 #pragma GCC unroll 8
     for (int q = 0; q < Q; ++q) {
-      const typename P::Vec g = P::load(grad[q] + c, count...);
+      const typename P::Vec g = P::keep(P::load(grad[q] + c, count...));
 #pragma GCC unroll 8
       for (int t = 0; t < T; ++t) sum[q][t] = P::fma(g, x[t], sum[q][t]);
     }

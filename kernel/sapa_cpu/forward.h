@@ -8,11 +8,11 @@ namespace {
 // One position: output[q] = sum over the window's taps of weights[q] * value, for `count` (at most 4) queries.
 template <class P, class T>
 inline void assemble(const Window<typename P::Scalar>& window, std::int64_t channels, int count,
-                     const typename P::Scalar* const* weights, T* const* output) {
+                     const typename P::Scalar* const* weights, T* const* output, std::int64_t step) {
   with_count<4>(count, [&](auto queries) {
     for_channels<P>(channels, [&](auto vectors, auto tailed, std::int64_t channel, int tail) {
       assemble_block<P, decltype(queries)::value, decltype(vectors)::value, decltype(tailed)::value != 0>(
-          window, channel, tail, weights, output);
+          window, channel, tail, weights, output, step);
     });
   });
 }
@@ -30,7 +30,8 @@ inline void assemble_position(const sapa::Problem& p, const GuideGrid& grid, con
     used[filled] = weights + q * p.taps() * P::lanes;
     target[filled++] = output + p.pixel(plane, slots.top + slots.row[q], grid.first(x) + slots.column[q]) * channels;
   }
-  if (filled) assemble<P>(window_at(p, rows, row_stride<P, T>(p, channels), y, x), channels, filled, used, target);
+  const std::int64_t step = (grid.first(least(x + 1, p.width - 1)) - grid.first(x)) * p.heads * channels;
+  if (filled) assemble<P>(window_at(p, rows, row_stride<P, T>(p, channels), y, x), channels, filled, used, target, step);
 }
 
 template <class P, class T>

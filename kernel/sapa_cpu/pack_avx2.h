@@ -27,6 +27,13 @@ struct Pack {
   static Vec fma(Vec a, Vec b, Vec c) { return _mm256_fmadd_ps(a, b, c); }
   static Vec max(Vec a, Vec b) { return _mm256_max_ps(a, b); }  // b where either is not a number
 
+  // Keeps a value in its register: short of registers, g++ reads it from memory again for each of its products.
+  static Vec keep(Vec v) {
+#if defined(__GNUC__)
+    asm("" : "+x"(v));
+#endif
+    return v;
+  }
   static Vec load(const float* p) { return _mm256_loadu_ps(p); }
   static Vec load(const float* p, int count) { return _mm256_maskload_ps(p, first(count)); }
   static void store(float* p, Vec v) { _mm256_storeu_ps(p, v); }

@@ -25,6 +25,7 @@ struct Pack {
   static Vec fma(Vec a, Vec b, Vec c) { return _mm512_fmadd_ps(a, b, c); }
   static Vec max(Vec a, Vec b) { return _mm512_max_ps(a, b); }  // b where either is not a number
 
+  static Vec keep(Vec v) { return v; }
   static Vec load(const float* p) { return _mm512_loadu_ps(p); }
   static Vec load(const float* p, int count) { return _mm512_maskz_loadu_ps(first(count), p); }
   static void store(float* p, Vec v) { _mm512_storeu_ps(p, v); }

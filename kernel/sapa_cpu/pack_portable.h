@@ -35,6 +35,7 @@ struct PortablePack {
   static Vec fma(Vec a, Vec b, Vec c) { return a * b + c; }
   static Vec max(Vec a, Vec b) { return a > b ? a : b; }  // b where either is not a number
 
+  static Vec keep(Vec v) { return v; }
   template <class T>
   static Vec load(const T* p, int count = lanes) {
     Vec v{};
