@@ -1,4 +1,4 @@
-"""Time builds of the kernel against each other in one process; write results_builds.json.
+"""Time builds of the kernel against each other in one process; add them to results_builds.json.
 
 python kernel/benchmarks/compare_builds.py before=OTHER_CHECKOUT/kernel after=kernel
 """
@@ -43,7 +43,8 @@ def main():
     torch.set_num_threads(1)
     folders = dict(entry.split("=", 1) for entry in chosen.builds)
     builds = {name: load_local(Path(folder)).sapa_upsample for name, folder in folders.items()}
-    results = {
+    everything = json.loads(chosen.output.read_text()) if chosen.output.exists() else {}
+    results = everything[", ".join(folders)] = {
         "processor": processor(),
         "torch": torch.__version__,
         "date": time.strftime("%Y-%m-%d"),
@@ -55,7 +56,7 @@ def main():
         for dtype in (torch.float32, torch.bfloat16):
             results["rows"].append(measure_case(builds, dtype, backward, chosen.rounds))
             print(json.dumps(results["rows"][-1]), flush=True)
-            chosen.output.write_text(json.dumps(results, indent=2) + "\n")
+            chosen.output.write_text(json.dumps(everything, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Count the forward pass's instructions and first-cache misses by valgrind; write results_instructions.json.
+"""Count the instructions, reads, writes and cache misses of a forward pass; write results_instructions.json.
 
 python kernel/benchmarks/count_instructions.py before=OTHER_CHECKOUT/kernel after=kernel
 
@@ -15,14 +15,19 @@ import tempfile
 from pathlib import Path
 
 CACHE = "32768,8,64"
-COUNTS = {"instructions": "I   refs", "reads": "D   refs", "misses": "D1  misses"}
+COUNTS = {
+    "instructions": r"I +refs: +([\d,]+)",
+    "reads": r"D +refs: .*\( *([\d,]+) rd",
+    "writes": r"D +refs: .*\+ *([\d,]+) wr",
+    "misses": r"D1 +misses: +([\d,]+)",
+}
 
 
 def compiled(kernel: Path, folder: Path, compiler: str) -> Path:
     """Compile count.cpp with a kernel's sources."""
     sources, program = kernel / "sapa_cpu", folder / "count"
     heads = ["-DHEADS"] if "heads" in (sources / "problem.h").read_text() else []
-    options = ["-O2", "-std=c++17", "-mavx2", "-mfma", "-mf16c", f"-I{sources}", *heads]
+    options = ["-O3", "-std=c++17", "-mavx2", "-mfma", "-mf16c", f"-I{sources}", *heads]
     driver = Path(__file__).with_name("count.cpp")
     subprocess.run([compiler, *options, str(driver), "-o", str(program)], check=True)
     return program
@@ -33,8 +38,8 @@ def counted(program: Path, calls: int) -> dict[str, int]:
     command = ["valgrind", "--tool=cachegrind", "--cache-sim=yes", f"--D1={CACHE}"]
     command += ["--cachegrind-out-file=/dev/null", str(program), str(calls)]
     said = subprocess.run(command, check=True, capture_output=True, text=True).stderr
-    found = {name: re.search(rf"{words}:\s+([\d,]+)", said) for name, words in COUNTS.items()}
-    return {name: int(match[1].replace(",", "")) for name, match in found.items()}
+    found = {name: re.search(pattern, said)[1] for name, pattern in COUNTS.items()}
+    return {name: int(count.replace(",", "")) for name, count in found.items()}
 
 
 def main():
