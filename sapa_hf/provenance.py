@@ -65,7 +65,7 @@ def versions() -> dict[str, str | None]:
 
 
 def hardware(device: torch.device | str) -> str:
-    """Name of the accelerator that this device is, or of the processor and its number of cores."""
+    """Name of the accelerator that this device is, or of the processor, its vectors and its cores."""
     if torch.device(device).type == "cuda":
         return f"{torch.cuda.device_count()} x {torch.cuda.get_device_name()}"
     name = platform.processor() or platform.machine()
@@ -73,7 +73,8 @@ def hardware(device: torch.device | str) -> str:
     if information.is_file():
         lines = information.read_text(encoding="utf-8", errors="replace").splitlines()
         name = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), name)
-    return f"{name}, {os.cpu_count()} cores"
+    vectors = torch.backends.cpu.get_cpu_capability()  # "AMD EPYC" may have AVX-512 or not
+    return f"{name} ({vectors}), {os.cpu_count()} cores"
 
 
 def peak_memory_megabytes(device: torch.device | str) -> float | None:

@@ -118,10 +118,11 @@ def process_bytes(name):
 
 
 def processor():
-    """The processor's name and core count."""
+    """The processor's name with its vectors, and core count."""
     names = [s for s in Path("/proc/cpuinfo").read_text().splitlines() if s.startswith("model name")]
+    name = names[0].split(":")[1].strip() if names else platform.processor()
     return {
-        "name": names[0].split(":")[1].strip() if names else platform.processor(),
+        "name": f"{name} ({torch.backends.cpu.get_cpu_capability()})",
         "cores": os.cpu_count(),
     }
 

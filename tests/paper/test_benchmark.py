@@ -1,6 +1,7 @@
 """The benchmark's parts in small: what is timed, counted and written; figures are not tested."""
 
 import json
+import os
 import time
 from types import SimpleNamespace
 
@@ -53,7 +54,7 @@ def test_report_names_the_machine_that_ran_and_the_settings(tmp_path):
 
 def test_hardware_and_memory_are_those_of_the_device_that_ran(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)  # a GPU is there, but not in use
-    assert hardware("cpu").endswith("cores")
+    assert f"({torch.backends.cpu.get_cpu_capability()}), {os.cpu_count()} cores" in hardware("cpu")
     assert peak_memory_megabytes("cpu") > 50
 
 
