@@ -14,12 +14,20 @@ FRAME = PAPER = (255, 255, 255)
 
 def busiest(maps: Iterable[np.ndarray], count: int = 1) -> list[int]:
     """Find the class maps with the most borders, the most first."""
-    shares = np.array([_borders(labels).mean() for labels in maps])
-    return np.argsort(-shares, kind="stable")[:count].tolist()
+    return _largest([_borders(labels).mean() for labels in maps], count)
+
+
+def fullest(maps: Iterable[np.ndarray], classes: Sequence[int], count: int = 1) -> list[int]:
+    """Find the class maps with the largest share of some classes, the fullest first."""
+    return _largest([np.isin(labels, classes).mean() for labels in maps], count)
 
 
 def compare(
-    image: np.ndarray, truth: np.ndarray, predictions: Mapping[str, np.ndarray], id2label: Mapping[int, str]
+    image: np.ndarray,
+    truth: np.ndarray,
+    predictions: Mapping[str, np.ndarray],
+    id2label: Mapping[int, str],
+    classes: Sequence[int] | None = None,
 ) -> Image.Image:
     """Set photo, truth and predictions side by side, whole and close.
 
@@ -28,10 +36,12 @@ def compare(
         truth: Class map (H, W).
         predictions: Caption -> class map (H, W).
         id2label: Class names.
+        classes: Whose borders the close look seeks; those of all unless given.
     """
+    sought = truth if classes is None else np.isin(truth, classes)
     maps = {"labels": truth, **predictions}
     colours = palette(max(id2label) + 1)
-    box = most_bordered(truth, max(8, round(CLOSE * min(truth.shape))))
+    box = most_bordered(sought, max(8, round(CLOSE * min(truth.shape))))
     whole = {"photo": _enlarged(image)}
     whole |= {
         title: _enlarged(np.asarray(overlay(image, labels, colours, 0.7))) for title, labels in maps.items()
@@ -63,6 +73,10 @@ def most_bordered(labels: np.ndarray, side: int) -> tuple[int, int, int, int]:
     counts = sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side] + sums[:-side, :-side]
     top, left = np.unravel_index(counts.argmax(), counts.shape)
     return int(left), int(top), int(left) + side, int(top) + side
+
+
+def _largest(shares: Sequence[float], count: int) -> list[int]:
+    return np.argsort(-np.array(shares), kind="stable")[:count].tolist()
 
 
 def _borders(labels: np.ndarray) -> np.ndarray:

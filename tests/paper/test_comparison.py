@@ -6,7 +6,7 @@ from PIL import Image
 from published import save_model, tiny_model
 
 from sapa_hf import SapaGlpnConfig, SapaGlpnForDepthEstimation
-from sapa_hf.paper.comparison import busiest, compare, most_bordered
+from sapa_hf.paper.comparison import busiest, compare, fullest, most_bordered
 from sapa_hf.scripts import compare as compare_script
 
 
@@ -17,6 +17,7 @@ def test_the_picture_looks_closest_where_classes_meet():
     assert right - left == bottom - top == 12
     assert left <= 30 and right >= 40 and top <= 20 and bottom >= 27
     assert busiest([np.zeros((40, 60), np.uint8), labels]) == [1]
+    assert fullest([labels, labels * 0 + 1, labels * 2], [1], 2) == [1, 0]
     image = np.zeros((40, 60, 3), np.uint8)
     picture = compare(image, labels, {"bilinear": labels, "SAPA-G": labels * 0}, {0: "wall", 1: "floor"})
     assert picture.mode == "RGB" and picture.height > 2 * 384
@@ -32,7 +33,13 @@ def test_the_script_draws_the_photos_with_the_most_borders(tmp_path, capsys):
     compare_script.main(["--models", *models, *options])
     picture = Image.open(tmp_path / "drawn" / "rooms.png")
     assert picture.width > 4 * 384 and picture.height > 4 * 384  # photo, labels, two models; two rooms, twice
-    assert len(set(capsys.readouterr().out.split(": ")[1].split(", "))) == 2
+    busy = capsys.readouterr().out
+    assert len(set(busy.split(": ")[1].split(", "))) == 2
+    compare_script.main(["--models", *models, *options, "--classes", "pole", "ball"])
+    assert capsys.readouterr().out != busy
+    with pytest.raises(SystemExit):
+        compare_script.main(["--models", *models, *options, "--classes", "bowl"])
+    assert "--classes must be among" in capsys.readouterr().err
 
 
 def test_the_script_refuses_a_model_of_another_task(tmp_path, capsys):
