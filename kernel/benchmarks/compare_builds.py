@@ -11,24 +11,7 @@ from pathlib import Path
 
 import torch
 from baseline import segformer_calls
-from measure import interleaved, processor, training
-
-
-def measure_case(builds, dtype, backward, rounds):
-    """One row: best milliseconds of each build over SegFormer-B1's six calls, one thread, and ratios."""
-    torch.manual_seed(0)
-    forms, calls = dict(builds), segformer_calls(1, dtype, grad=backward)
-    if backward:
-        forms = {name: training(form) for name, form in forms.items()}
-        calls = [(*c, torch.randn(*c[0].shape[:3], c[2].shape[3]).to(dtype)) for c in calls]
-    best, _, _ = interleaved(forms, calls, rounds, {}, 1)
-    first = next(iter(best.values()))
-    return {
-        "pass": "forward+backward" if backward else "forward",
-        "dtype": str(dtype).removeprefix("torch."),
-        "milliseconds": {name: round(1e3 * seconds, 3) for name, seconds in best.items()},
-        "ratio_to_the_first": {name: round(seconds / first, 3) for name, seconds in best.items()},
-    }
+from measure import compare, processor
 
 
 def main():
@@ -54,7 +37,9 @@ def main():
     }
     for backward in (False, True):
         for dtype in (torch.float32, torch.bfloat16):
-            results["rows"].append(measure_case(builds, dtype, backward, chosen.rounds))
+            torch.manual_seed(0)
+            calls = segformer_calls(1, dtype, grad=backward)
+            results["rows"].append(compare(builds, calls, backward, chosen.rounds))
             print(json.dumps(results["rows"][-1]), flush=True)
             chosen.output.write_text(json.dumps(everything, indent=2) + "\n")
 

@@ -28,12 +28,21 @@ def seconds(function, calls):
 
 
 def training(function):
-    """The forward pass and the gradients of query, key and value."""
+    """The forward pass and the gradients of all that takes part; a call's last tensor is the output's."""
 
-    def step(query, key, value, grad):
-        torch.autograd.grad(function(query, key, value), (query, key, value), grad, allow_unused=True)
+    def step(*call):
+        *tensors, grad = call
+        torch.autograd.grad(function(*tensors), tensors, grad, allow_unused=True)
 
     return step
+
+
+def with_backward(candidates, calls):
+    """Candidates that make the gradients too, and calls that end with the gradient of their output."""
+    steps = {name: training(function) for name, function in candidates.items()}
+    shapes = [(*c[0].shape[:3], c[2].shape[3]) for c in calls]
+    grads = [torch.randn(s, device=c[0].device).to(c[0].dtype) for s, c in zip(shapes, calls, strict=True)]
+    return steps, [(*call, grad) for call, grad in zip(calls, grads, strict=True)]
 
 
 def interleaved(candidates, calls, rounds, rates, threads):
@@ -49,6 +58,20 @@ def interleaved(candidates, calls, rounds, rates, threads):
     return best, spread, {name: max(values) for name, values in measured.items()}
 
 
+def compare(candidates, calls, backward, rounds):
+    """One row of a comparison on one thread: best milliseconds over the calls, and ratios to the first."""
+    if backward:
+        candidates, calls = with_backward(candidates, calls)
+    best, _, _ = interleaved(candidates, calls, rounds, {}, 1)
+    first = next(iter(best.values()))
+    return {
+        "pass": "forward+backward" if backward else "forward",
+        "dtype": str(calls[0][0].dtype).removeprefix("torch."),
+        "milliseconds": {name: round(1e3 * seconds, 3) for name, seconds in best.items()},
+        "ratio_to_the_first": {name: round(seconds / first, 3) for name, seconds in best.items()},
+    }
+
+
 def measure_case(sapa, rates, dtype, batch, threads, backward, rounds):
     """One row of the table."""
     torch.set_num_threads(threads)
@@ -58,8 +81,7 @@ def measure_case(sapa, rates, dtype, batch, threads, backward, rounds):
         candidates["unfold"] = unfolded
     calls = segformer_calls(batch, dtype, grad=backward)
     if backward:
-        candidates = {name: training(function) for name, function in candidates.items()}
-        calls = [(*c, torch.randn(*c[0].shape[:3], c[2].shape[3]).to(dtype)) for c in calls]
+        candidates, calls = with_backward(candidates, calls)
     best, median, measured = interleaved(candidates, calls, rounds, rates, threads)
     limit = limit_seconds(batch, dtype.itemsize, False, measured["flops"], measured["bandwidth"])
     if backward:

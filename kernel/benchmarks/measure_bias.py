@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 from baseline import segformer_calls
-from measure import interleaved, processor
+from measure import compare, processor
 
 KERNEL_SIZE = 5
 
@@ -38,32 +38,6 @@ def candidates(sapa, sapa_upsample, border):
         return sapa_upsample(query, key, value, KERNEL_SIZE, border, backend="plain", bias=(rows, columns))
 
     return {"without": without, "with a bias": biased, "plain PyTorch with a bias": plain}
-
-
-def training(function):
-    """The forward pass and the gradients of everything that takes part."""
-
-    def step(*call):
-        *tensors, grad = call
-        torch.autograd.grad(function(*tensors), tensors, grad, allow_unused=True)
-
-    return step
-
-
-def measure_case(forms, dtype, backward, rounds):
-    """One row: best milliseconds of each form over SegFormer-B1's six calls, one thread, and ratios."""
-    torch.manual_seed(0)
-    calls = with_tables(segformer_calls(1, dtype, grad=backward))
-    if backward:
-        forms = {name: training(form) for name, form in forms.items()}
-        calls = [(*c, torch.randn(*c[0].shape[:3], c[2].shape[3]).to(dtype)) for c in calls]
-    best, _, _ = interleaved(forms, calls, rounds, {}, 1)
-    return {
-        "pass": "forward+backward" if backward else "forward",
-        "dtype": str(dtype).removeprefix("torch."),
-        "milliseconds": {name: round(1e3 * seconds, 3) for name, seconds in best.items()},
-        "ratio_to_without": {name: round(seconds / best["without"], 3) for name, seconds in best.items()},
-    }
 
 
 def main():
@@ -92,7 +66,9 @@ def main():
         for backward in (False, True):
             for dtype in (torch.float32, torch.bfloat16):
                 forms = candidates(sapa, sapa_upsample, border)
-                rows.append({"border": border, **measure_case(forms, dtype, backward, chosen.rounds)})
+                torch.manual_seed(0)
+                calls = with_tables(segformer_calls(1, dtype, grad=backward))
+                rows.append({"border": border, **compare(forms, calls, backward, chosen.rounds)})
                 print(json.dumps(rows[-1]), flush=True)
                 chosen.output.write_text(json.dumps(results, indent=2) + "\n")
 
